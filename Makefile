@@ -1,0 +1,81 @@
+# Everything a person types. Needs Python 3.11 or newer with venv, and make; the rest is installed into .venv from hashed lists.
+
+# The first that works: `python3.11` may be a shim of a version manager with nothing behind it.
+PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
+VENV := .venv
+PY := $(VENV)/bin/python
+# Stamps remember which list was installed; a changed list is installed again, nothing else is.
+RUNTIME := $(VENV)/runtime.stamp
+DEV := $(VENV)/dev.stamp
+
+# -qq: errors only. --require-hashes: what was locked, or nothing.
+INSTALL = $(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r
+# --no-config and --no-emit-*: nothing of the machine that made a list gets into it. fewest: one version of a package for every Python.
+COMPILE = $(VENV)/bin/uv pip compile --no-config --quiet --universal --fork-strategy fewest --generate-hashes --python-version 3.11 \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check format bench schema lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: $(RUNTIME) ## Start Parley on port 8000 with its own database in .parley/ (Ctrl-C stops it)
+	@exec $(PY) -m api serve $(ARGS)
+
+demo: $(DEV) ## Let two WebRTC peers meet through a running server, told line by line
+	@exec $(PY) -m tests.acceptance.demo $(ARGS)
+
+test: $(DEV) ## Run the tests (ARGS="-k pool" picks some)
+	@$(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
+
+check: $(DEV) ## Format, lint, types, layers, and that migrations and schema.graphql are current
+	$(PY) -m ruff format --check
+	$(PY) -m ruff check
+	$(PY) -m mypy
+	$(PY) $(VENV)/bin/lint-imports --no-logo --cache-dir build/import_linter
+	$(PY) -m api migrate --check
+	$(PY) -m api schema --check
+
+format: $(DEV) ## Format, and mend what ruff can mend by itself
+	$(PY) -m ruff format
+	$(PY) -m ruff check --fix
+
+bench: $(DEV) ## Measure call set-ups, matching and memory
+	@exec $(PY) -m bench $(ARGS)
+
+schema: $(RUNTIME) ## Write the public schema to schema.graphql
+	@mkdir -p build
+	@$(PY) -m api schema > build/schema.graphql && mv build/schema.graphql schema.graphql
+
+lock: $(DEV) ## Pin what pyproject.toml asks for (ARGS=--upgrade takes newer releases)
+	$(COMPILE) pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) --group dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+
+clean: ## Remove .venv, build/ and caches; accounts in .parley/ stay
+	rm -rf $(VENV) build .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name node_modules -prune -o -name .git -prune -o -name .parley -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUNTIME): requirements/runtime.txt
+	@$(PYTHON_IS_NEW_ENOUGH)
+	@$(VENV_WORKS)
+	@echo "Installing $< into $(VENV) ..."
+	@$(INSTALL) $<
+	@touch $@
+
+$(DEV): requirements/dev.txt
+	@$(PYTHON_IS_NEW_ENOUGH)
+	@$(VENV_WORKS)
+	@echo "Installing $< into $(VENV) ..."
+	@$(INSTALL) $<
+	@touch $(RUNTIME) $@ # it holds the runtime list too
+
+define PYTHON_IS_NEW_ENOUGH
+"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	{ echo "Parley needs Python 3.11 or newer; say where it is with PYTHON=/path/to/python3.11." >&2; exit 2; }
+endef
+
+# A half-made venv, or one whose Python went away, is made anew; a good one is kept.
+define VENV_WORKS
+$(PY) -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV)
+endef

@@ -1,0 +1,1 @@
+"""The composition root: settings, server, transport and background loops."""

@@ -1,0 +1,180 @@
+"""Settings: environment variables, validated at start with a sentence per mistake."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """The settings cannot be used. One sentence per mistake, in `mistakes`."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+class Environment(StrEnum):
+    """Where Parley runs."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class LogLevel(StrEnum):
+    """From how serious on things are logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Switch(StrEnum):
+    """A setting that is on or off."""
+
+    ON = "on"
+    OFF = "off"
+
+
+def _listed(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+
+
+class Settings(BaseSettings):
+    """Every setting is an environment variable, in capitals with `PARLEY_` before it. `.env.example` explains each."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PARLEY_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        str_strip_whitespace=True,
+    )
+
+    host: str = ""
+    """The address to listen on; empty is every interface, IPv4 and IPv6."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    workers: int = Field(default=1, ge=1, le=64)
+    data_dir: Path = Path(".parley")
+    database_url: str | None = None
+    bus_url: str = "memory://"
+    environment: Environment = Environment.DEVELOPMENT
+    allowed_origins: CommaSeparated = ()
+    trusted_proxies: CommaSeparated = ()
+    secrets: str | None = Field(default=None, repr=False)
+    skip_cooldown_seconds: int = Field(default=300, ge=0, le=86_400)
+    resume_seconds: int = Field(default=20, ge=1, le=600)
+    drain_seconds: float | None = Field(default=None, ge=0, le=300)
+    ice_urls: CommaSeparated = ("stun:stun.l.google.com:19302",)
+    turn_secret: str | None = Field(default=None, repr=False)
+    rate_limits: Switch = Switch.ON
+    introspection: Switch | None = None
+    log_level: LogLevel = LogLevel.INFO
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in {"postgresql", "postgres"}:
+            msg = "must be a URL like postgresql://user:password@host:5432/database"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("bus_url")
+    @classmethod
+    def _bus(cls, value: str) -> str:
+        if value != "memory://":
+            msg = "must be memory://: this version serves from one process"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query:
+                msg = f"must list origins like https://app.example.org, without a path; {origin!r} is not one"
+                raise ValueError(msg)
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in value:
+            try:
+                ipaddress.ip_network(proxy)
+            except ValueError as error:
+                msg = f"must list addresses or networks like 10.0.0.0/8; {proxy!r} is not one"
+                raise ValueError(msg) from error
+        return value
+
+    @field_validator("ice_urls")
+    @classmethod
+    def _ice(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for url in value:
+            if url.partition(":")[0] not in {"stun", "stuns", "turn", "turns"}:
+                msg = f"must list URLs like stun:stun.example.org or turn:turn.example.org:3478; {url!r} is not one"
+                raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.workers > 1:
+            msg = "PARLEY_WORKERS must be 1: the in-memory bus and inbox live in one process."
+            raise ValueError(msg)
+        if any(url.startswith(("turn:", "turns:")) for url in self.ice_urls) and not self.turn_secret:
+            msg = "PARLEY_TURN_SECRET (coturn's static-auth-secret) must be set: PARLEY_ICE_URLS names a TURN server."
+            raise ValueError(msg)
+        if self.production and not self.secrets:
+            msg = "PARLEY_SECRETS must be set in production: run `python -m api secret` and keep what it prints."
+            raise ValueError(msg)
+        if self.production and self.rate_limits is Switch.OFF:
+            msg = "PARLEY_RATE_LIMITS may be off only outside production."
+            raise ValueError(msg)
+        return self
+
+    @property
+    def production(self) -> bool:
+        """Whether this is a service for others."""
+        return self.environment is Environment.PRODUCTION
+
+    @property
+    def introspectable(self) -> bool:
+        """Whether the schema may be asked for: by setting, else in development."""
+        return not self.production if self.introspection is None else self.introspection is Switch.ON
+
+    @property
+    def drain(self) -> timedelta:
+        """Over how long a stopping server closes its sockets: at once in development, so that Ctrl-C is quick."""
+        default = 10.0 if self.production else 0.0
+        return timedelta(seconds=default if self.drain_seconds is None else self.drain_seconds)
+
+
+def load() -> Settings:
+    """The settings of this process. Raises `SettingsError`."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError([_sentence(dict(mistake)) for mistake in error.errors()]) from None
+
+
+def _sentence(mistake: dict[str, object]) -> str:
+    message = str(mistake["msg"]).removeprefix("Value error, ")
+    location = mistake["loc"]
+    if not isinstance(location, tuple) or not location:
+        return message
+    name = f"PARLEY_{str(location[0]).upper()}"
+    fault = message if message.startswith("must") else f"is not usable: {message[:1].lower()}{message[1:]}"
+    return f"{name} {fault}."

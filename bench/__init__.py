@@ -1,0 +1,1 @@
+"""Benchmarks, each a ratio to something run beside it."""

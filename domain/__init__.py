@@ -1,0 +1,1 @@
+"""The rules of Parley: dataclasses, use-case functions and ports. Imports the standard library only."""

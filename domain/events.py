@@ -1,0 +1,103 @@
+"""What happens to a subscriber, in the past tense. Events hold IDs and immutable facts; changing state is loaded at read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from domain.matchmaking.ticket import QueueLeaveReason, Ticket
+    from domain.rooms import MatchEndReason, MemberLeaveReason
+    from domain.safety import Suspension
+    from domain.signaling import Signal
+
+
+@dataclass(frozen=True, slots=True)
+class QueueJoined:
+    """The user's ticket waits, or its preferences changed."""
+
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLeft:
+    """The user's ticket ended without a match; `ticket` is as it ended."""
+
+    ticket: Ticket
+    reason: QueueLeaveReason
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The user's ticket opened a room with a partner."""
+
+    ticket: Ticket
+    room_id: UUID
+    partner_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class MatchEnded:
+    """The match is over for the user."""
+
+    room_id: UUID
+    reason: MatchEndReason
+
+
+@dataclass(frozen=True, slots=True)
+class SignalReceived:
+    """Another member sent a signal to the user's seat in the room."""
+
+    id: UUID
+    room_id: UUID
+    sender_id: UUID
+    call_id: str | None
+    signal: Signal
+
+
+@dataclass(frozen=True, slots=True)
+class MemberJoined:
+    """Somebody took a seat."""
+
+    room_id: UUID
+    member_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class MemberLeft:
+    """Somebody gave up or lost a seat."""
+
+    room_id: UUID
+    member_id: UUID
+    reason: MemberLeaveReason
+
+
+@dataclass(frozen=True, slots=True)
+class MemberUpdated:
+    """Status, media, typing, role or mute changed; the latest state is loaded at read, so only the last of a burst is told."""
+
+    room_id: UUID
+    member_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class UserSuspended:
+    """A suspension of the user began."""
+
+    suspension: Suspension
+
+
+Event = (
+    QueueJoined
+    | QueueLeft
+    | Matched
+    | MatchEnded
+    | SignalReceived
+    | MemberJoined
+    | MemberLeft
+    | MemberUpdated
+    | UserSuspended
+)
+RoomEvent = Matched | MatchEnded | SignalReceived | MemberJoined | MemberLeft | MemberUpdated

@@ -1,0 +1,1 @@
+"""Who meets whom: tickets, the pool that proposes, the commit that decides."""

@@ -1,0 +1,307 @@
+"""What the rules need of the world, as Protocols. The comments state the guarantees that use cases rely on.
+
+Writing goes through a `UnitOfWork`: lock, check in a later statement, write, append events; `Transact` commits. One lock order
+everywhere: room rows by ID, then head rows by user ID, then the rest; a unit calls `lock_room` or `lock_rooms` at most once and
+before `lock_users`, so that no two units can wait for each other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime, timedelta
+    from uuid import UUID
+
+    from domain.events import Event
+    from domain.identity import Caller, RefreshToken, Session, User
+    from domain.inbox import Batch, Position, View
+    from domain.matchmaking.commit import NewMatch, PairFacts
+    from domain.matchmaking.pool import PoolTicket
+    from domain.matchmaking.ticket import Ticket
+    from domain.rooms import Member, Room
+    from domain.safety import Suspension
+    from domain.signaling import Signal
+    from domain.stats import Stats
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """The present: UTC, timezone-aware, whole milliseconds (JavaScript truncates microseconds)."""
+
+    def __call__(self) -> datetime: ...
+
+
+# ------------------------------------------------------------------------------------------ collections in a unit of work
+
+
+class Users(Protocol):
+    """Accounts."""
+
+    async def add(self, user: User) -> None:
+        """Creates the account and its head row."""
+
+    async def get(self, user_id: UUID) -> User | None: ...
+    async def rename(self, user_id: UUID, display_name: str) -> User | None:
+        """Returns the renamed user, None when there is none."""
+
+
+class Devices(Protocol):
+    """Devices, known by a keyed hash of the token that they were given."""
+
+    async def find(self, token_hash: bytes) -> UUID | None: ...
+    async def add(self, device_id: UUID, token_hash: bytes, now: datetime) -> None: ...
+
+
+class Sessions(Protocol):
+    """Sessions and their refresh tokens, known by hash."""
+
+    async def add(self, session: Session) -> None: ...
+    async def get(self, session_id: UUID) -> Session | None: ...
+    async def lock_by_token(self, token_hash: bytes) -> tuple[Session, RefreshToken] | None:
+        """The token and its session, the session row locked: uses of one family's tokens follow each other."""
+
+    async def add_token(self, token: RefreshToken) -> None: ...
+    async def use_token(self, token_hash: bytes, now: datetime) -> None:
+        """Marks its first use."""
+
+    async def successor_used(self, token_hash: bytes) -> bool:
+        """Whether any successor of that token was used."""
+
+    async def revoke(self, session_id: UUID, now: datetime) -> None:
+        """Ends the session: every refresh token of it is dead. Idempotent."""
+
+    async def live(self, user_id: UUID) -> int:
+        """How many unrevoked sessions the user has."""
+
+
+class Tickets(Protocol):
+    """Places in the queue."""
+
+    async def waiting(self, user_id: UUID) -> Ticket | None: ...
+    async def of_room(self, room_id: UUID, user_id: UUID) -> Ticket | None:
+        """The ticket with which the user came into that match."""
+
+    async def add(self, ticket: Ticket, now: datetime, *, attached: bool) -> None: ...
+    async def save(self, ticket: Ticket, now: datetime) -> None:
+        """Writes status, preferences, widening and room; the matcher sees the change."""
+
+    async def pause(self, user_id: UUID, now: datetime, *, paused: bool) -> None:
+        """Sets whether the user's WAITING ticket is offered to partners; it keeps its place."""
+
+    async def changed_since(self, since: datetime | None) -> Sequence[tuple[PoolTicket, bool]]:
+        """Tickets written at or after `since` (all WAITING ones for None), each with whether it still waits."""
+
+    async def unattended(self, now: datetime) -> Sequence[UUID]:
+        """Users whose WAITING ticket is due to end: never attached within 30 s of joining, or past the resume window."""
+
+    async def ever_attached(self, ticket_id: UUID) -> bool: ...
+
+
+class Bars(Protocol):
+    """Pairs of users who shall not meet: cooldowns, lost partners and blocks, in both directions."""
+
+    async def raise_bar(self, one: UUID, other: UUID, kind: str, until: datetime | None, now: datetime) -> None:
+        """Sets or lengthens the bar of that kind; None is for ever."""
+
+    async def changed_since(self, since: datetime | None, users: Collection[UUID] | None) -> Sequence[tuple[UUID, UUID, datetime | None]]:
+        """The pair and the end of its longest bar, for pairs written at or after `since`, or that touch one of `users`."""
+
+
+class Matching(Protocol):
+    """The bulk reads and writes of the matcher's commit."""
+
+    async def facts(self, pairs: Sequence[tuple[UUID, UUID]], now: datetime) -> Mapping[tuple[UUID, UUID], PairFacts]:
+        """What decides each pair of tickets, as it is now. Call after the heads are locked, in a later statement."""
+
+    async def open(self, matches: Sequence[NewMatch], now: datetime) -> None:
+        """Writes rooms and members, and marks both tickets MATCHED, in bulk."""
+
+
+class Rooms(Protocol):
+    """Rooms with their members. Every write drops the room from the `Directory` when the unit commits."""
+
+    async def get(self, room_id: UUID) -> Room | None: ...
+    async def open_match_of(self, user_id: UUID) -> Room | None:
+        """The MATCH room in which the user holds a seat."""
+
+    async def latest_match_of(self, user_id: UUID) -> Room | None:
+        """The newest MATCH room in which the user has or had a seat."""
+
+    async def held_by(self, user_id: UUID) -> Sequence[Room]:
+        """Open rooms in which the user holds a seat, the newest first."""
+
+    async def save_member(self, member: Member) -> None:
+        """Writes role, mute, status, media, typing and leaving."""
+
+    async def close(self, room_id: UUID, now: datetime) -> None:
+        """Closes the room and takes every seat in it: nobody is inside afterwards."""
+
+    async def mark_reached(self, member_ids: Collection[UUID], now: datetime) -> None:
+        """The members were told of their match, or asked about it."""
+
+    async def unreached(self, since: datetime) -> Sequence[UUID]:
+        """Open MATCH rooms made before `since` of which a member inside was not reached."""
+
+    async def reached(self, room_id: UUID) -> frozenset[UUID]:
+        """IDs of the room's members that were reached."""
+
+    async def typing_lapsed(self, now: datetime) -> Sequence[UUID]:
+        """Rooms with a member whose typing ended before `now` and has not been cleared."""
+
+
+class Suspensions(Protocol):
+    """Restrictions of users."""
+
+    async def of(self, user_id: UUID, limit: int = 50) -> Sequence[Suspension]:
+        """The user's and those of the device it signed in from, the newest first, past ones included."""
+
+
+class Connections(Protocol):
+    """Sockets and event streams, a row each, with the worker that holds them."""
+
+    async def attach(self, connection_id: UUID, user_id: UUID, now: datetime) -> bool:
+        """Adds the row; returns whether the user was detached before. Call with the user's head locked."""
+
+    async def detach(self, connection_id: UUID, user_id: UUID, now: datetime, hold_until: datetime) -> bool:
+        """Deletes that row alone; returns whether the user is detached now. Call with the user's head locked."""
+
+    async def attached(self, user_id: UUID) -> bool: ...
+    async def away(self, before: datetime) -> Sequence[UUID]:
+        """Users detached before that time who hold a seat that is still ONLINE."""
+
+    async def lost(self, now: datetime) -> Sequence[UUID]:
+        """Users detached whose hold ended, and who hold a seat."""
+
+    async def hold(self, user_id: UUID) -> tuple[datetime, datetime] | None:
+        """When the user was detached and until when seats are held; None while attached."""
+
+    async def release_worker(self, now: datetime, hold_until: datetime) -> None:
+        """Deletes the rows of workers that are gone; their users count as detached from now on."""
+
+
+class UnitOfWork(Protocol):
+    """One transaction, with what happened in it."""
+
+    users: Users
+    devices: Devices
+    sessions: Sessions
+    tickets: Tickets
+    bars: Bars
+    matching: Matching
+    rooms: Rooms
+    suspensions: Suspensions
+    connections: Connections
+
+    async def lock_users(self, user_ids: Iterable[UUID]) -> None:
+        """Locks the users' heads in the order of their IDs. Everything checked afterwards is as it is now."""
+
+    async def lock_room(self, room_id: UUID, also: Iterable[UUID] = ()) -> Room | None:
+        """Locks the room, then the heads of its members and of `also`; returns the room as it is under the locks."""
+
+    async def lock_rooms(self, room_ids: Iterable[UUID], also: Iterable[UUID] = ()) -> Sequence[Room]:
+        """The same for several rooms at once."""
+
+    def append(self, user_id: UUID, event: Event) -> None:
+        """Puts the event into the user's inbox when the unit commits. The user's head must be locked."""
+
+    def raise_control(self, user_id: UUID) -> None:
+        """Makes the user's live sockets re-check what they may do, once the unit has committed."""
+
+
+class Transact(Protocol):
+    """Runs `work` in a unit of work and commits it, then delivers its events.
+
+    Deadlocks and serialization failures are retried three times with a fresh unit. The work goes on when the caller is cancelled:
+    a client that hangs up does not leave a commit of unknown outcome. Raises `Unavailable` when the database does not answer.
+    """
+
+    async def __call__(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T: ...
+
+
+# ------------------------------------------------------------------------------------------ realtime
+
+
+class Inbox(Protocol):
+    """The reading side of the inbox. A user's positions grow by one an event, in commit order."""
+
+    async def end(self, user_id: UUID) -> Position:
+        """The present end: what is appended from now on lies behind it."""
+
+    async def read(self, user_id: UUID, after: Position | None, view: View, limit: int = 64) -> Batch:
+        """The next page of the view after the position; None is from the oldest retained. See `Batch.lost`."""
+
+    def control_version(self, user_id: UUID) -> int:
+        """Raised whenever what the user may do changed; never lowered."""
+
+
+class Watch(Protocol):
+    """Wakes a reader of one user's inbox. Hints may be lost or doubled: the inbox decides what is new."""
+
+    async def changed(self, timeout: float) -> None:
+        """Returns once something may have happened since the last call returned, or after `timeout` seconds."""
+
+
+class Hub(Protocol):
+    """Where readers wait."""
+
+    def watch(self, user_id: UUID) -> AbstractContextManager[Watch]: ...
+
+
+class Directory(Protocol):
+    """Rooms as they are now, for showing and for authority; a batch of rooms costs at most one query."""
+
+    async def rooms(self, room_ids: Iterable[UUID]) -> Mapping[UUID, Room]: ...
+    async def room_of_member(self, member_id: UUID) -> Room | None: ...
+
+
+class SignalPost(Protocol):
+    """Relays signals: authorises, appends and acknowledges as one step."""
+
+    async def post(
+        self, sender_id: UUID, to: UUID, signal: Signal, *, call_id: str | None, client_signal_id: str | None, now: datetime
+    ) -> UUID:
+        """Puts the signal into the inbox of member `to` and returns its ID, the same for a repeat of `client_signal_id`
+        from the same member to the same member within 10 minutes. Raises `NotFound` unless user `sender_id` and `to`
+        hold different seats in one open room."""
+
+
+class StatsSource(Protocol):
+    """Figures, at most a second old."""
+
+    async def now(self) -> Stats: ...
+    async def next(self) -> Stats:
+        """Waits for figures that differ from the present ones, at least a second."""
+
+
+# ------------------------------------------------------------------------------------------ limits and tokens
+
+
+class RateLimits(Protocol):
+    """Limits that hold across workers (GCRA)."""
+
+    async def take(self, key: str, *, burst: int, period: timedelta, cost: int = 1) -> None:
+        """Takes `cost` out of `burst` that refill over `period`. Raises `RateLimited` and takes nothing when they are not there."""
+
+
+class AccessTokens(Protocol):
+    """Signed, short-lived tokens that name a session."""
+
+    def issue(self, session: Session, now: datetime) -> tuple[str, datetime]:
+        """A token and when it expires."""
+
+    def verify(self, token: str, now: datetime) -> Caller:
+        """Raises `TokenExpired` for one of ours that has expired, `TokenRefused` for anything else."""
+
+
+class Secrets(Protocol):
+    """Opaque tokens that clients hold and the database knows only by a keyed hash."""
+
+    def new(self) -> str:
+        """At least 256 random bits, URL-safe."""
+
+    def digest(self, purpose: str, token: str) -> bytes:
+        """HMAC-SHA256 of the token under a key of that purpose."""

@@ -1,0 +1,34 @@
+"""Alembic's entry: it runs on the connection that `api.migrations` gives it: one way to reach the database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from alembic import context
+from sqlmodel import AutoString
+
+from persistence.base import Timestamp
+from persistence.tables import metadata
+
+if TYPE_CHECKING:
+    from alembic.autogenerate.api import AutogenContext
+
+
+def rendered(kind: str, thing: object, _: AutogenContext) -> str | Literal[False]:
+    """Writes our own column types as the plain ones that they are, so that a migration depends on no code of today."""
+    if kind == "type" and isinstance(thing, Timestamp):
+        return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(thing, AutoString):
+        return "sa.String()"
+    return False
+
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    compare_type=True,
+    compare_server_default=True,
+    render_item=rendered,
+)
+with context.begin_transaction():
+    context.run_migrations()

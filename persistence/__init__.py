@@ -1,0 +1,1 @@
+"""PostgreSQL, the inbox and the bus behind the ports of `domain`."""

@@ -1,0 +1,214 @@
+"""The database: a pool of connections, units of work over it, and the one seam where driver errors become ours."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import structlog
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, UUID as PG_UUID
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from domain.errors import Conflict, Unavailable
+from persistence.identity import DeviceRepository, SessionRepository, UserRepository
+from persistence.matchmaking import BarRepository, MatchingRepository, TicketRepository
+from persistence.presence import ConnectionRepository
+from persistence.rooms import RoomRepository
+from persistence.safety import SuspensionRepository
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
+    from uuid import UUID
+
+    from domain.events import Event
+    from domain.ports import Clock, UnitOfWork
+    from domain.rooms import Room
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+RETRIED = frozenset({"40001", "40P01"})
+"""serialization_failure and deadlock_detected: the same work may well succeed the next time."""
+ATTEMPTS = 4
+POOL_SIZE = 10
+POOL_WAIT_SECONDS = 10.0
+
+LOCK_HEADS = text("SELECT user_id FROM head WHERE user_id = ANY(:ids) ORDER BY user_id FOR UPDATE").bindparams(
+    bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True)))
+)
+LOCK_ROOMS = text("SELECT id FROM room WHERE id = ANY(:ids) ORDER BY id FOR UPDATE").bindparams(
+    bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True)))
+)
+
+
+class Outbox(Protocol):
+    """Where a committed unit's events go."""
+
+    def hold(self, user_ids: Sequence[UUID]) -> AbstractAsyncContextManager[None]:
+        """Holds the users' inboxes, given in the order of their IDs: held across transaction and append, so that the order
+        of events equals the order of commits."""
+
+    def deliver(self, entries: Sequence[tuple[UUID, Event]], controls: Iterable[UUID], at: datetime) -> None:
+        """Appends, raises control versions, and tells readers. Cannot fail."""
+
+    def renew(self, user_ids: Iterable[UUID]) -> None:
+        """After a commit of unknown outcome: the users' inboxes begin anew."""
+
+
+class RoomCache(Protocol):
+    """What must forget a room once a unit changed it."""
+
+    def drop(self, room_ids: Iterable[UUID]) -> None: ...
+
+
+class Unit:
+    """A `UnitOfWork` on one connection."""
+
+    def __init__(self, connection: AsyncConnection, held: AsyncExitStack, outbox: Outbox, worker: UUID) -> None:
+        self.touched_rooms: set[UUID] = set()
+        self.events: list[tuple[UUID, Event]] = []
+        self.controls: set[UUID] = set()
+        self.locked: list[UUID] = []
+        self.users = UserRepository(connection)
+        self.devices = DeviceRepository(connection)
+        self.sessions = SessionRepository(connection)
+        self.tickets = TicketRepository(connection)
+        self.bars = BarRepository(connection)
+        self.matching = MatchingRepository(connection)
+        self.rooms = RoomRepository(connection, self.touched_rooms)
+        self.suspensions = SuspensionRepository(connection)
+        self.connections = ConnectionRepository(connection, worker)
+        self._connection = connection
+        self._held = held
+        self._outbox = outbox
+
+    async def lock_users(self, user_ids: Iterable[UUID]) -> None:
+        if self.locked:
+            msg = "a unit of work locks users once: a second time could wait in a circle"
+            raise RuntimeError(msg)
+        self.locked = sorted(set(user_ids))
+        await self._held.enter_async_context(self._outbox.hold(self.locked))
+        await self._connection.execute(LOCK_HEADS, {"ids": self.locked})
+
+    async def lock_room(self, room_id: UUID, also: Iterable[UUID] = ()) -> Room | None:
+        return next(iter(await self.lock_rooms((room_id,), also)), None)
+
+    async def lock_rooms(self, room_ids: Iterable[UUID], also: Iterable[UUID] = ()) -> Sequence[Room]:
+        ids = sorted(set(room_ids))
+        await self._connection.execute(LOCK_ROOMS, {"ids": ids})
+        # Seats change only under the room's lock, so those read here are still the seats once their heads are locked.
+        rooms = await self.rooms.get_many(ids)
+        await self.lock_users({m.user_id for room in rooms for m in room.inside} | set(also))
+        return await self.rooms.get_many(ids)
+
+    def append(self, user_id: UUID, event: Event) -> None:
+        if user_id not in self.locked:
+            msg = "an event was appended to an inbox that is not locked"
+            raise RuntimeError(msg)
+        self.events.append((user_id, event))
+
+    def raise_control(self, user_id: UUID) -> None:
+        self.controls.add(user_id)
+
+
+class Database:
+    """A pool of at most ten connections, no overflow, and the units of work over it."""
+
+    def __init__(self, url: str, *, outbox: Outbox, cache: RoomCache, worker: UUID, clock: Clock, pool_size: int = POOL_SIZE) -> None:
+        self.engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=POOL_WAIT_SECONDS,
+            pool_pre_ping=False,
+            connect_args={"server_settings": {"application_name": "parley", "jit": "off"}},
+        )
+        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._outbox = outbox
+        self._cache = cache
+        self._worker = worker
+        self._clock = clock
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def transact(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        """See `ports.Transact`."""
+        task = asyncio.ensure_future(self._retried(work))
+        self._running.add(task)
+        task.add_done_callback(self._finished)
+        return await asyncio.shield(task)
+
+    async def read(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        """Runs statements that only read, each on its own snapshot, with no transaction around them. `ports.Transact` in shape."""
+        async with self.reading() as connection:
+            return await work(Unit(connection, AsyncExitStack(), self._outbox, self._worker))
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection in autocommit, with driver errors translated."""
+        try:
+            async with self._reading.connect() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError) as error:
+            raise translated(error) from error
+
+    async def close(self) -> None:
+        """Waits for the units under way, then closes the pool."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=POOL_WAIT_SECONDS)
+        await self.engine.dispose()
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # Retrieved even when the caller has gone: it was theirs to see.
+
+    async def _retried(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await self._once(work)
+            except (SQLAlchemyError, OSError) as error:
+                if attempt == ATTEMPTS or _sqlstate(error) not in RETRIED:
+                    raise translated(error) from error
+                await asyncio.sleep(random.uniform(0, 0.02 * attempt))  # noqa: S311  # jitter, not a secret
+        raise AssertionError
+
+    async def _once(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        # The inboxes are let go only after the append, and the connection before them: whoever waits for an inbox
+        # already has its connection.
+        async with AsyncExitStack() as held, self.engine.connect() as connection:
+            unit = Unit(connection, held, self._outbox, self._worker)
+            result = await work(unit)
+            try:
+                await connection.commit()
+            except BaseException as error:
+                if not isinstance(error, DBAPIError) or error.connection_invalidated or _sqlstate(error) is None:
+                    self._outbox.renew(unit.locked)
+                    self._cache.drop(unit.touched_rooms)
+                raise
+            self._cache.drop(unit.touched_rooms)
+            self._outbox.deliver(unit.events, unit.controls, self._clock())
+            return result
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    return getattr(getattr(error, "orig", None), "sqlstate", None)
+
+
+def translated(error: BaseException) -> Exception:
+    """What a driver's error means to a use case: `Conflict`, `Unavailable`, or the error itself when it is a fault of ours."""
+    state = _sqlstate(error)
+    if state == "23505":  # unique_violation: two commands raced, and the constraint decided.
+        return Conflict("Somebody else acted first: read the current state and try again.")
+    lost = isinstance(error, (OSError, PoolTimeout, InterfaceError, OperationalError))
+    if lost or state in RETRIED or (state or "").startswith(("08", "53", "57")) or getattr(error, "connection_invalidated", False):
+        log.warning("database unavailable", error=type(error).__name__, sqlstate=state)
+        return Unavailable()
+    return error if isinstance(error, Exception) else RuntimeError(str(error))

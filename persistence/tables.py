@@ -1,0 +1,10 @@
+"""Every table: importing this module fills the metadata that migrations are compared with."""
+
+from __future__ import annotations
+
+from persistence import heads, identity, limits, matchmaking, presence, rooms, safety
+from persistence.base import Row
+
+__all__ = ["heads", "identity", "limits", "matchmaking", "metadata", "presence", "rooms", "safety"]
+
+metadata = Row.metadata

@@ -1,0 +1,1 @@
+"""The GraphQL API: types, thin resolvers, and the execution of operations."""

@@ -1,0 +1,81 @@
+"""What every resolver is given: who asks, and the ports that use cases need. Nothing here belongs to one operation alone:
+a socket has one context for all its operations, so it holds factories, never a session of the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import strawberry
+
+from domain.errors import Forbidden, Unauthenticated
+from domain.identity import SessionScope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+    from uuid import UUID
+
+    from domain.identity import Caller
+    from domain.ports import AccessTokens, Clock, Directory, Hub, Inbox, RateLimits, Secrets, SignalPost, StatsSource, Transact
+
+
+@dataclass(frozen=True, slots=True)
+class IceSettings:
+    """STUN and TURN URLs; TURN ones get time-limited credentials made with `turn_secret`."""
+
+    urls: tuple[str, ...]
+    turn_secret: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The ports, made once per process."""
+
+    transact: Transact
+    read: Transact
+    inbox: Inbox
+    hub: Hub
+    directory: Directory
+    signals: SignalPost
+    stats: StatsSource
+    limits: RateLimits
+    tokens: AccessTokens
+    secrets: Secrets
+    clock: Clock
+    new_id: Callable[[], UUID]
+    ice: IceSettings
+    skip_cooldown: timedelta
+    reached: Callable[[UUID], None]
+    """Notes that a member (by ID) was told of its match or asked about its room. Cheap; written in batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One per HTTP request or socket."""
+
+    services: Services
+    caller: Caller | None
+    network: str
+    """What rate limits know of where a request comes from: an IPv4 address or an IPv6 /64. Never logged, never stored in clear."""
+    after: str | None = None
+    """The cursor of `connection_init`."""
+    connection_id: UUID | None = None
+
+    @property
+    def viewer(self) -> Caller:
+        """Whoever is signed in with full rights. Raises `Unauthenticated` or `Forbidden`."""
+        caller = self.signed_in
+        if caller.scope is not SessionScope.FULL:
+            raise Forbidden
+        return caller
+
+    @property
+    def signed_in(self) -> Caller:
+        """Whoever is signed in, suspended or not. Raises `Unauthenticated`."""
+        if self.caller is None:
+            raise Unauthenticated
+        return self.caller
+
+
+Info = strawberry.Info[Context, None]

@@ -1,0 +1,146 @@
+"""The domain's enums as the API shows them: every value has a description. Import from here, so that they are registered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import strawberry
+from strawberry.types.enum import has_enum_definition
+
+from domain.identity import OperatorRole, SessionScope
+from domain.matchmaking.ticket import ChatMode, QueueLeaveReason, TicketStatus
+from domain.rooms import MatchEndReason, MemberLeaveReason, MemberRole, MemberStatus, RoomKind
+from domain.safety import ReportCategory, SuspensionScope
+from domain.signaling import HangUpReason
+
+if TYPE_CHECKING:
+    from enum import Enum
+
+E = TypeVar("E", bound="Enum")
+
+__all__ = [
+    "ChatMode",
+    "HangUpReason",
+    "MatchEndReason",
+    "MemberLeaveReason",
+    "MemberRole",
+    "MemberStatus",
+    "OperatorRole",
+    "QueueLeaveReason",
+    "ReportCategory",
+    "RoomKind",
+    "SessionScope",
+    "SuspensionScope",
+    "TicketStatus",
+]
+
+
+def describe(kind: type[E], description: str, **values: str) -> None:
+    """Registers an enum of the domain with a description of each of its values."""
+    strawberry.enum(kind, description=description)
+    if not has_enum_definition(kind) or values.keys() != kind.__members__.keys():
+        msg = f"{kind.__name__}: describe exactly its values"
+        raise TypeError(msg)
+    for value in kind.__strawberry_definition__.values:
+        value.description = values[value.name]
+
+
+describe(
+    SessionScope,
+    "What a session may do.",
+    FULL="Everything that the user may do.",
+    APPEAL_ONLY=(
+        "Only `me`, `stats`, `myReports`, `appealSuspension`, `exportMyData`, `deleteMyAccount`, `refreshSession` and "
+        "`signOut` are allowed."
+    ),
+)
+describe(
+    OperatorRole,
+    "What an operator may do.",
+    MODERATOR="Judges cases.",
+    ADMIN="All that a moderator may, and reads the audit log.",
+)
+describe(ChatMode, "How two people want to talk.", TEXT="By messages.", AUDIO="By voice.", VIDEO="By camera and voice.")
+describe(
+    TicketStatus,
+    "Where a ticket stands. Every ticket ends MATCHED, CANCELLED or EXPIRED.",
+    WAITING="In the queue.",
+    MATCHED="It opened a room.",
+    CANCELLED="The user left the queue.",
+    EXPIRED="The user was not there.",
+)
+describe(
+    QueueLeaveReason,
+    "Why a ticket ended without a match.",
+    LEFT="The user left the queue.",
+    EXPIRED="The user joined and never opened a connection.",
+    CONNECTION_LOST="The user's connection was lost for longer than the resume window.",
+    SUSPENDED="The user was suspended.",
+)
+describe(
+    RoomKind,
+    "How a room came to be.",
+    MATCH="Opened by the matchmaker for two people; closes when either leaves or skips.",
+    INVITE="Opened by a user, entered with its invite code.",
+)
+describe(
+    MemberRole,
+    "Rank in a room; one may act only on a lower one.",
+    OWNER="Mutes, kicks, promotes and demotes.",
+    MODERATOR="Mutes and kicks members.",
+    MEMBER="Takes part.",
+)
+describe(
+    MemberStatus,
+    "Whether a member is there.",
+    ONLINE="A connection is open.",
+    AWAY="The connection is lost; the seat is held for the resume window.",
+    LEFT="Outside: what remains is a tombstone.",
+)
+describe(
+    MemberLeaveReason,
+    "Why a member left.",
+    LEFT="By their own choice.",
+    KICKED="By a moderator's.",
+    CONNECTION_LOST="Their connection was lost for longer than the resume window.",
+    ROOM_CLOSED="The room was closed.",
+)
+describe(
+    MatchEndReason,
+    "Why a match ended.",
+    YOU_SKIPPED="The viewer skipped.",
+    YOU_LEFT="The viewer left, or could not be reached.",
+    PARTNER_LEFT="The partner skipped, left, blocked, reported or was suspended: the difference is not told.",
+    PARTNER_LOST="The partner's connection was lost, or they could not be reached.",
+    YOU_WERE_SUSPENDED="The viewer was suspended.",
+)
+describe(
+    HangUpReason,
+    "Why a side ends a peer connection.",
+    ENDED="The call is over.",
+    DECLINED="The call is not wanted.",
+    BUSY="Another call is under way.",
+    FAILED="The connection could not be made or kept.",
+)
+describe(
+    SuspensionScope,
+    "What a suspension takes away.",
+    MATCHING="Meeting strangers.",
+    ALL="Everything but the appeal.",
+)
+describe(
+    ReportCategory,
+    "What a report is about.",
+    CHILD_SAFETY="A child is endangered or sexualised.",
+    MINOR_WITH_ADULT="A minor uses the service, or is approached by an adult.",
+    SEXUAL_CONTENT="Unwanted sexual content.",
+    SEXTORTION="Threats to publish intimate material.",
+    VIOLENCE_OR_THREAT="Violence or threats of it.",
+    SELF_HARM="Self-harm, or encouragement of it.",
+    HATE="Hate against a group of people.",
+    HARASSMENT="Harassment of a person.",
+    SPAM_OR_SCAM="Advertising or fraud.",
+    IMPERSONATION="Pretending to be somebody else.",
+    PRIVACY="Private information or recordings of somebody.",
+    OTHER="None of the others.",
+)

@@ -1,0 +1,89 @@
+"""The contract's failures of the domain, and the one place where exceptions become members of a payload union."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
+
+import strawberry
+
+from domain import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from schema.rooms import Room
+    from schema.safety import Suspension
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@strawberry.interface(description="A result of the domain that a front end shows differently from success.")
+class UserError:
+    message: str = strawberry.field(description="A sentence in English for developers; show your own to people.")
+
+
+@strawberry.type(description="The input is well-formed GraphQL and still not acceptable.")
+class InvalidInputError(UserError):
+    field: str = strawberry.field(description="The path of the offending value below `input`, such as `signal.offer.sdp`.")
+
+
+@strawberry.type(description="There is no such thing, or the viewer may not know of it: the answer is the same.")
+class NotFoundError(UserError):
+    pass
+
+
+@strawberry.type(description="The viewer may see the thing and may not do this to it.")
+class NotAllowedError(UserError):
+    pass
+
+
+@strawberry.type(description="A suspension of the viewer forbids this.")
+class SuspendedError(UserError):
+    suspension: Annotated[Suspension, strawberry.lazy("schema.safety")] = strawberry.field(
+        description="The suspension that restricts the viewer most."
+    )
+
+
+@strawberry.type(description="The viewer is in a match; it ends with `skip`.")
+class AlreadyInMatchError(UserError):
+    room: Annotated[Room, strawberry.lazy("schema.rooms")] = strawberry.field(description="The room of that match.")
+
+
+def _member(error: errors.DomainError, viewer_id: Any) -> UserError:
+    from schema.rooms import Room
+    from schema.safety import Suspension
+
+    match error:
+        case errors.InvalidInput():
+            return InvalidInputError(message=str(error), field=error.field)
+        case errors.NotFound():
+            return NotFoundError(message=str(error))
+        case errors.NotAllowed():
+            return NotAllowedError(message=str(error))
+        case errors.Suspended():
+            return SuspendedError(message=str(error), suspension=Suspension.of(error.suspension))
+        case errors.AlreadyInMatch():
+            return AlreadyInMatchError(message=str(error), room=Room.of(error.room, viewer_id))
+    raise error
+
+
+def answers(*expected: type[errors.DomainError]) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
+    """Makes a mutation's resolver answer the expected exceptions with the member of its payload union; others go on up.
+
+    The resolver takes `info` as a keyword, as Strawberry passes it.
+    """
+
+    def decorate(resolver: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+        @functools.wraps(resolver)
+        async def answering(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return await resolver(*args, **kwargs)
+            except expected as error:
+                caller = kwargs["info"].context.caller  # type: ignore[attr-defined]
+                return _member(error, caller.user_id if caller else None)  # type: ignore[return-value]
+
+        return answering
+
+    return decorate
