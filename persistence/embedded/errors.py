@@ -14,7 +14,7 @@ _FAILURE = re.compile(r"(?:FATAL|PANIC|error): +(?P<what>.+)")
 
 
 class EmbeddedPostgresError(Exception):
-    """The embedded PostgreSQL cannot run: `str()` is one sentence, `log_tail` what PostgreSQL said about it, if it did."""
+    """It cannot run: `str()` is one sentence, `log_tail` what PostgreSQL said about it, if at all."""
 
     def __init__(self, sentence: str, *, log_tail: str = "") -> None:
         """Keep the sentence and the lines of the log."""

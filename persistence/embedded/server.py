@@ -96,10 +96,10 @@ def embedded_postgres(data_dir: Path, *, durable: bool = True) -> Iterator[Embed
     """Run PostgreSQL on the cluster in `data_dir` (made at first use, mode 0700) for as long as the context is open.
 
     Blocking: enter it before the event loop starts. `durable=False` gives up fsync, for tests. The files are
-    `postgres/`, `postgres.log` (begun anew at a start that finds it above 1 MiB) and `postgres.lock`. As root, PostgreSQL
-    runs as an account that owns `postgres/` and its socket; permissions of existing folders are never changed. On Linux
-    it stops when our process ends in whatever way; elsewhere the next start stops it. A process forked from ours keeps
-    the data directory in use while it lives.
+    `postgres/`, `postgres.log` (begun anew at a start that finds it above 1 MiB) and `postgres.lock`. As root,
+    PostgreSQL runs as an account that owns `postgres/` and its socket; permissions of existing folders are never
+    changed. On Linux it stops when our process ends in whatever way; elsewhere the next start stops it. A process
+    forked from ours keeps the data directory in use while it lives.
 
     Raises:
         DataDirectoryInUse: another server holds `data_dir`.
@@ -203,7 +203,7 @@ def _spawn(command: list[str], cluster: Path, account: Account | None, log: int)
         user=None if account is None else account.uid,
         group=None if account is None else account.gid,
         extra_groups=None if account is None else [],
-        preexec_fn=killed_with_this_thread(signal.SIGINT),
+        preexec_fn=killed_with_this_thread(signal.SIGINT),  # noqa: PLW1509 - see there
     )
 
 

@@ -37,7 +37,7 @@ def make_socket_folder(account: Account | None) -> Path:
         if account is not None:
             os.chown(folder, account.uid, account.gid, follow_symlinks=False)
         return folder
-    sentence = "There is no folder for PostgreSQL's socket: neither the folder for temporary files nor /tmp can be used."
+    sentence = "PostgreSQL's socket has no place: neither the folder for temporary files nor /tmp can be used."
     raise EmbeddedPostgresError(sentence)
 
 

@@ -1,8 +1,9 @@
 """Documents are parsed and validated once, and no document may make that expensive.
 
-Validation is 802 of the 1,400 µs of a small stock mutation, so a prepared document is kept and found again by its text. The order
-of the checks is the defence: length and tokens bound the parser, one linear walk bounds depth, aliases, directives and fields
-with fragments expanded, and only then run the specified rules, some of which are quadratic.
+Validation is 802 of the 1,400 µs of a small stock mutation, so a prepared document is kept and found again by its
+text. The order of the checks is the defence: length and tokens bound the parser, one linear walk bounds depth,
+aliases, directives and fields with fragments expanded, and only then run the specified rules, some of which are
+quadratic.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rejected:
-    """A document that will never run. `errors` are formatted as the GraphQL specification has it, with `extensions.code`."""
+    """A document that will never run. `errors` are formatted as the GraphQL specification has it, with
+    `extensions.code`.
+    """
 
     errors: list[dict[str, object]]
 
@@ -59,9 +62,9 @@ class Rejected:
 class Documents:
     """A bounded store of prepared documents.
 
-    Valid documents live in a segmented LRU: one that was asked for once cannot push out one that was asked for twice. Rejected
-    ones live in a small store of their own and push out nothing but each other. `hits`, `misses` and `rejections` count since the
-    start; they and `entries` and `bytes` may be read at any time.
+    Valid documents live in a segmented LRU: one that was asked for once cannot push out one that was asked for twice.
+    Rejected ones live in a small store of their own and push out nothing but each other. `hits`, `misses` and
+    `rejections` count since the start; they and `entries` and `bytes` may be read at any time.
     """
 
     def __init__(

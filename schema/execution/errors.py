@@ -1,7 +1,8 @@
-"""The edge where exceptions become the contract's errors: what a client may know goes out with a code, the rest only as an ID.
+"""The edge where exceptions become the contract's errors: what a client may know goes out with a code, the rest only
+as an ID.
 
-What is logged names classes and lines of code. It never holds a message of an exception, because those quote values: SQLAlchemy's
-hold the parameters of the statement.
+What is logged names classes and lines of code. It never holds a message of an exception, because those quote values:
+SQLAlchemy's hold the parameters of the statement.
 """
 
 from __future__ import annotations

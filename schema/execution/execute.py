@@ -1,12 +1,12 @@
 """Runs prepared documents on graphql-core, below Strawberry's own pipeline.
 
-Strawberry's `Schema.execute` and `subscribe` prepare the document again for every operation; their resolvers, `Info`, permissions,
-unions and inputs live in the graphql-core schema underneath, which is what runs here. Extensions of Strawberry's schema do not run.
+Strawberry's `Schema.execute` and `subscribe` prepare the document again for every operation; their resolvers, `Info`,
+permissions, unions and inputs live in the graphql-core schema underneath, which is what runs here. Extensions of
+Strawberry's schema do not run.
 """
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from dataclasses import dataclass
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
@@ -38,11 +38,11 @@ Result = dict[str, Any]
 class ParleyExecutor(StrawberryGraphQLCoreExecutionContext):
     """Strawberry's executor without the leak of graphql-core 3.3.2.
 
-    The executors of a subscription's events are shallow copies that share the memory of collected sub-fields, keyed by lists made
-    anew for each event: 1,514 bytes an event while the subscription lives, 5 with a memory of its own.
+    The executors of a subscription's events are shallow copies that share the memory of collected sub-fields, keyed
+    by lists made anew for each event: 1,514 bytes an event while the subscription lives, 5 with a memory of its own.
     """
 
-    def build_per_event_executor(self, payload: Any) -> Executor:  # noqa: ANN401 - graphql-core's signature
+    def build_per_event_executor(self, payload: Any) -> Executor[Any]:  # noqa: ANN401 - graphql-core's signature
         executor = super().build_per_event_executor(payload)
         executor._relevant_sub_fields = {}  # noqa: SLF001 - the leak is in there
         return executor
@@ -52,7 +52,8 @@ class ParleyExecutor(StrawberryGraphQLCoreExecutionContext):
 class Event:
     """One response of a subscription. A result without `data` is the last: the stream has failed.
 
-    `delivered`, if the source event brought one as its attribute `on_delivered`, is to be called once the response was written.
+    `delivered`, if the source event brought one as its attribute `on_delivered`, is to be called once the response
+    was written.
     """
 
     result: Result
@@ -92,9 +93,11 @@ class Engine:
     async def subscribe(
         self, prepared: Prepared, variables: dict[str, Any] | None, operation_name: str | None, context: object
     ) -> AsyncGenerator[Event, None] | Result:
-        """Start a subscription: its events, or a result without `data` if it cannot start. Never raises but for cancellation.
+        """Start a subscription: its events, or a result without `data` if it cannot start. Never raises but for
+        cancellation.
 
-        The generator pulls the source only when it is pulled itself, and must be closed with `aclose()`, which closes the source.
+        The generator pulls the source only when it is pulled itself, and must be closed with `aclose()`, which closes
+        the source.
         """
         executor = self._build(prepared, variables, operation_name, context)
         if isinstance(executor, dict):
@@ -110,7 +113,7 @@ class Engine:
 
     def _build(
         self, prepared: Prepared, variables: dict[str, Any] | None, operation_name: str | None, context: object
-    ) -> Executor | Result:
+    ) -> Executor[Any] | Result:
         try:
             executor = ParleyExecutor.build(
                 self._schema,
@@ -120,7 +123,7 @@ class Engine:
                 variables,
                 operation_name,
                 max_coercion_errors=5,
-                is_awaitable=optimized_is_awaitable,
+                is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # a TypeGuard in all but name
                 hide_suggestions=self._hide_suggestions,
                 operation_extensions=None,
             )
@@ -129,25 +132,18 @@ class Engine:
         return {"errors": request_errors(executor)} if isinstance(executor, list) else executor
 
 
-async def _events(executor: Executor, source: AsyncIterator[Any]) -> AsyncGenerator[Event, None]:
-    async with _closing(source):
-        try:
-            async for payload in source:
-                outcome = execute_subscription_event(executor.build_per_event_executor(payload))
-                result = _result(await outcome if isawaitable(outcome) else outcome)
-                yield Event(result, getattr(payload, "on_delivered", None))
-        except Exception as error:  # noqa: BLE001 - the edge
-            yield Event({"errors": [told(error)]})
-
-
-def _closing(source: AsyncIterator[Any]) -> Any:  # noqa: ANN401 - a context manager over a generator or nothing
-    return aclosing(source) if hasattr(source, "aclose") else _Nothing()  # type: ignore[type-var]
-
-
-class _Nothing:
-    async def __aenter__(self) -> None: ...
-
-    async def __aexit__(self, *_: object) -> None: ...
+async def _events(executor: Executor[Any], source: AsyncIterator[Any]) -> AsyncGenerator[Event, None]:
+    try:
+        async for payload in source:
+            outcome = execute_subscription_event(executor.build_per_event_executor(payload))
+            result = _result(await outcome if isawaitable(outcome) else outcome)
+            yield Event(result, getattr(payload, "on_delivered", None))
+    except Exception as error:  # noqa: BLE001 - the edge
+        yield Event({"errors": [told(error)]})
+    finally:
+        aclose = getattr(source, "aclose", None)  # an iterator that is not a generator need not have one
+        if aclose is not None:
+            await aclose()
 
 
 def _result(outcome: ExecutionResult) -> Result:

@@ -9,7 +9,9 @@ Value = TypeVar("Value")
 
 
 class Lru(Generic[Value]):
-    """Keeps what was used last, within `entries` and `weight`; a value heavier than a quarter of `weight` is not kept."""
+    """Keeps what was used last, within `entries` and `weight`; a value heavier than a quarter of `weight` is not
+    kept.
+    """
 
     def __init__(self, entries: int, weight: int) -> None:
         self._items: OrderedDict[str, tuple[Value, int]] = OrderedDict()
@@ -52,8 +54,9 @@ class Lru(Generic[Value]):
 class SegmentedLru(Generic[Value]):
     """An LRU that a flood of values used once cannot empty.
 
-    New values are on probation in a fifth of the room; the second use moves them into the rest, and what falls out there gets one
-    more chance on probation (Karedla et al., Caching strategies to improve disk system performance, 1994).
+    New values are on probation in a fifth of the room; the second use moves them into the rest, and what falls out
+    there gets one more chance on probation (Karedla et al., Caching strategies to improve disk system performance,
+    1994).
     """
 
     def __init__(self, entries: int, weight: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from graphql import (
     DocumentNode,
@@ -10,14 +11,21 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
+    InlineFragmentNode,
+    Node,
     OperationDefinitionNode,
     SelectionSetNode,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentLimits:
-    """What a document may hold. Fields, aliases and directives are counted with fragments expanded, as execution meets them."""
+    """What a document may hold. Fields, aliases and directives are counted with fragments expanded, as execution has
+    it.
+    """
 
     length: int = 64 * 1024
     """Characters."""
@@ -30,8 +38,8 @@ class DocumentLimits:
     definitions: int = 50
     """Operations and fragments."""
     merges: int = 10_000
-    """Pairs of fields with the same response name in one place: the quadratic part of validation, 5 µs each. A field may
-    be repeated 141 times."""
+    """Pairs of fields with the same response name in one place, 5 µs each: the quadratic part of validation. One field
+    may be repeated 141 times."""
     cache_entries: int = 1_000
     cache_bytes: int = 64 * 1024 * 1024
 
@@ -46,52 +54,60 @@ class Size:
     directives: int = 0
 
 
-class _Refused(Exception):  # noqa: N818 - it carries an error, it is not one
-    def __init__(self, error: GraphQLError) -> None:
-        super().__init__()
-        self.error = error
+class _Refused(Exception):
+    def __init__(self, message: str, node: Node | None = None) -> None:
+        super().__init__(message)
+        self.error = GraphQLError(message, node)
 
 
 def check(document: DocumentNode, limits: DocumentLimits) -> GraphQLError | None:
     """Why the document is too large, or not one that can be run; None when the specified rules may have it."""
-    definitions = document.definitions
-    if len(definitions) > limits.definitions:
-        return GraphQLError(f"The document has more than {limits.definitions} operations and fragments.")
-    fragments: dict[str, FragmentDefinitionNode] = {}
-    for definition in definitions:
-        if isinstance(definition, FragmentDefinitionNode):
-            if definition.name.value in fragments:
-                return GraphQLError(f"There can be only one fragment named '{definition.name.value}'.", definition.name)
-            fragments[definition.name.value] = definition
-        elif not isinstance(definition, OperationDefinitionNode):
-            return GraphQLError(
-                "Only operations and fragments can be run: this is a type system definition.", definition
-            )
     try:
-        measure = _Measure(fragments)
-        for name in fragments:
-            measure.fragment(name)
-        for definition in definitions:
-            if isinstance(definition, OperationDefinitionNode):
-                size = measure.selections(definition.selection_set)
-                own = len(definition.directives or ()) + sum(
-                    len(variable.directives or ()) for variable in definition.variable_definitions or ()
-                )
-                for what, count, limit in (
-                    ("levels", size.depth, limits.depth),
-                    ("fields", size.fields, limits.fields),
-                    ("aliases", size.aliases, limits.aliases),
-                    ("directives", size.directives + own, limits.directives),
-                ):
-                    if count > limit:
-                        return GraphQLError(f"The operation has more than {limit} {what}.", definition)
-                measure.merges(definition, limits.merges)
-        for name in fragments:
-            if name not in measure.reached:
-                return GraphQLError(f"Fragment '{name}' is never used.", fragments[name])
+        _check(document, limits)
     except _Refused as refused:
         return refused.error
     return None
+
+
+def _check(document: DocumentNode, limits: DocumentLimits) -> None:
+    if len(document.definitions) > limits.definitions:
+        raise _Refused(f"The document has more than {limits.definitions} operations and fragments.")
+    fragments: dict[str, FragmentDefinitionNode] = {}
+    operations: list[OperationDefinitionNode] = []
+    for definition in document.definitions:
+        if isinstance(definition, OperationDefinitionNode):
+            operations.append(definition)
+        elif not isinstance(definition, FragmentDefinitionNode):
+            raise _Refused("Only operations can be run, and this defines a type.", definition)
+        elif definition.name.value in fragments:
+            raise _Refused(f"There can be only one fragment named '{definition.name.value}'.", definition)
+        else:
+            fragments[definition.name.value] = definition
+    measure = _Measure(fragments)
+    for name in fragments:
+        measure.fragment(name)
+    for operation in operations:
+        _check_operation(operation, measure, limits)
+    for name, fragment in fragments.items():
+        if name not in measure.reached:
+            raise _Refused(f"Fragment '{name}' is never used.", fragment)
+
+
+def _check_operation(operation: OperationDefinitionNode, measure: _Measure, limits: DocumentLimits) -> None:
+    size = measure.selections(operation.selection_set)
+    own = len(operation.directives or ()) + sum(
+        len(variable.directives or ()) for variable in operation.variable_definitions or ()
+    )
+    for what, count, limit in (
+        ("levels", size.depth, limits.depth),
+        ("fields", size.fields, limits.fields),
+        ("aliases", size.aliases, limits.aliases),
+        ("directives", size.directives + own, limits.directives),
+    ):
+        if count > limit:
+            raise _Refused(f"The operation has more than {limit} {what}.", operation)
+    if measure.pairs(operation) > limits.merges:
+        raise _Refused("The operation selects the same fields again too often.", operation)
 
 
 class _Measure:
@@ -111,7 +127,7 @@ class _Measure:
         if definition is None:
             return Size()  # the specified rules say so better
         if name in self._open:
-            raise _Refused(GraphQLError(f"Cannot spread fragment '{name}' within itself.", definition))
+            raise _Refused(f"Cannot spread fragment '{name}' within itself.", definition)
         self._open.add(name)
         size = self.selections(definition.selection_set)
         self._open.discard(name)
@@ -122,17 +138,17 @@ class _Measure:
         depth = fields = aliases = directives = 0
         for node in selection_set.selections:
             directives += len(node.directives or ())
-            level = 0
+            level, inner = 0, Size()
             if isinstance(node, FieldNode):
                 fields += 1
                 aliases += node.alias is not None
                 level = 1
-                inner = self.selections(node.selection_set) if node.selection_set else Size()
+                inner = self.selections(node.selection_set) if node.selection_set else inner
                 if node.name.value in {"__schema", "__type"}:
                     level = -inner.depth
             elif isinstance(node, FragmentSpreadNode):
                 inner = self.fragment(node.name.value)
-            else:
+            elif isinstance(node, InlineFragmentNode):
                 inner = self.selections(node.selection_set)
             depth = max(depth, level + inner.depth)
             fields += inner.fields
@@ -140,31 +156,34 @@ class _Measure:
             directives += inner.directives
         return Size(depth, fields, aliases, directives)
 
-    def merges(self, operation: OperationDefinitionNode, limit: int) -> None:
-        """Refuse an operation with more pairs of fields to merge; its expanded fields have been counted before."""
+    def pairs(self, operation: OperationDefinitionNode) -> int:
+        """Pairs of fields with the same response name, over an operation whose expanded fields were counted before."""
         pairs = 0
         places = [[operation.selection_set]]
         while places:
-            by_name: dict[str, list[SelectionSetNode]] = {}
-            counts: dict[str, int] = {}
-            seen: set[str] = set()
-            sets = places.pop()
-            while sets:
-                for node in sets.pop().selections:
-                    if isinstance(node, FieldNode):
-                        name = (node.alias or node.name).value
-                        pairs += counts.get(name, 0)
-                        counts[name] = counts.get(name, 0) + 1
-                        if node.selection_set:
-                            by_name.setdefault(name, []).append(node.selection_set)
-                    elif isinstance(node, FragmentSpreadNode):
-                        fragment = self._fragments.get(node.name.value)
-                        if fragment is not None and node.name.value not in seen:
-                            seen.add(node.name.value)
-                            sets.append(fragment.selection_set)
-                    else:
-                        sets.append(node.selection_set)
-            self.reached |= seen
-            if pairs > limit:
-                raise _Refused(GraphQLError("The operation selects the same fields again too often.", operation))
-            places.extend(by_name.values())
+            below: dict[str, list[SelectionSetNode]] = {}
+            for node in self._fields(places.pop()):
+                name = (node.alias or node.name).value
+                same = below.setdefault(name, [])
+                pairs += len(same)
+                same.append(node.selection_set or _EMPTY)
+            places.extend(below.values())
+        return pairs
+
+    def _fields(self, sets: list[SelectionSetNode]) -> Iterator[FieldNode]:
+        """The fields of one place, through fragments, each fragment once: as execution collects them."""
+        seen: set[str] = set()
+        while sets:
+            for node in sets.pop().selections:
+                if isinstance(node, FieldNode):
+                    yield node
+                elif isinstance(node, InlineFragmentNode):
+                    sets.append(node.selection_set)
+                elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+                    seen.add(node.name.value)
+                    if node.name.value in self._fragments:
+                        sets.append(self._fragments[node.name.value].selection_set)
+        self.reached |= seen
+
+
+_EMPTY = SelectionSetNode(selections=())

@@ -1,0 +1,160 @@
+"""The queue as its users act on it: join, leave, and skip from one match into the next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from domain.errors import AlreadyInMatch, NotFound, Suspended
+from domain.events import QueueJoined
+from domain.matchmaking.ending import end_match, end_ticket
+from domain.matchmaking.ticket import QueueLeaveReason, Ticket, TicketStatus
+from domain.rooms import MatchEndReason, MemberLeaveReason, RoomKind
+from domain.safety import most_restrictive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from uuid import UUID
+
+    from domain.matchmaking.ticket import Preferences
+    from domain.ports import UnitOfWork
+    from domain.rooms import Room
+
+SKIP_AFTER_END = timedelta(seconds=60)
+"""How long after its end a match can still be skipped: both may skip at once, and a lost answer may be asked for again."""
+
+
+async def waiting(uow: UnitOfWork, user_id: UUID) -> Ticket | None:
+    """The user's ticket that is WAITING."""
+    return await uow.tickets.waiting(user_id)
+
+
+async def join_queue(
+    uow: UnitOfWork, user_id: UUID, preferences: Preferences, *, new_id: Callable[[], UUID], now: datetime
+) -> Ticket:
+    """The user's WAITING ticket with these preferences; a repeated call changes them and keeps the place in the queue.
+
+    Raises `Suspended`, or `AlreadyInMatch` while the user sits in an open match.
+    """
+    await uow.lock_users((user_id,))
+    await _refuse_suspended(uow, user_id, now)
+    room = await uow.rooms.open_match_of(user_id)
+    if room is not None:
+        raise AlreadyInMatch(room)
+    ticket = await uow.tickets.waiting(user_id)
+    if ticket is None:
+        return await enqueue(uow, user_id, preferences, new_id=new_id, now=now)
+    if ticket.preferences == preferences:
+        return ticket
+    changed = replace(ticket, preferences=preferences, widens_at=widening(ticket.enqueued_at, preferences))
+    await uow.tickets.save(changed, now)
+    uow.append(user_id, QueueJoined(changed))
+    return changed
+
+
+async def leave_queue(uow: UnitOfWork, user_id: UUID, *, now: datetime) -> Ticket | None:
+    """Cancels the user's WAITING ticket and returns it; None when there is none."""
+    await uow.lock_users((user_id,))
+    ticket = await uow.tickets.waiting(user_id)
+    if ticket is None:
+        return None
+    return await end_ticket(uow, ticket, TicketStatus.CANCELLED, QueueLeaveReason.LEFT, now)
+
+
+async def skip(
+    uow: UnitOfWork,
+    user_id: UUID,
+    room_id: UUID,
+    *,
+    requeue: bool,
+    cooldown: timedelta,
+    new_id: Callable[[], UUID],
+    now: datetime,
+) -> Ticket | None:
+    """Ends the user's match, bars the two from meeting for `cooldown` (zero: no bar), and queues the user anew.
+
+    Returns the WAITING ticket, which has the preferences of the last, or None with `requeue` False. A match that ended at
+    most 60 s ago can be skipped as long as the user was in no newer one: then there is nothing left to end.
+    Raises `NotFound` for any other room and, with `requeue`, `Suspended`: both change nothing.
+    """
+    room = await uow.lock_room(room_id, also=(user_id,))
+    if room is None or not await _skippable(uow, room, user_id, now):
+        raise NotFound
+    last = await uow.tickets.of_room(room_id, user_id)
+    if last is None:
+        raise NotFound
+    if requeue:
+        await _refuse_suspended(uow, user_id, now)
+    await _end(uow, room, user_id, now)
+    # Counted from the end of the match, so that asking twice does not lengthen it. The head of one of the two is enough to
+    # order this against the matcher's commit, which locks both.
+    barred_until = (room.closed_at or now) + cooldown
+    for partner in (m for m in room.members if m.user_id != user_id and barred_until > now):
+        await uow.bars.raise_bar(user_id, partner.user_id, "COOLDOWN", barred_until, now)
+    if not requeue:
+        return None
+    ticket = await uow.tickets.waiting(user_id)
+    return ticket or await enqueue(uow, user_id, last.preferences, new_id=new_id, now=now)
+
+
+async def enqueue(
+    uow: UnitOfWork,
+    user_id: UUID,
+    preferences: Preferences,
+    *,
+    new_id: Callable[[], UUID],
+    now: datetime,
+    place_of: Ticket | None = None,
+) -> Ticket:
+    """A new WAITING ticket, at the end of the queue or at the place that `place_of` had.
+
+    The user's head is locked; the user neither waits nor sits in a match.
+    """
+    ticket = Ticket(
+        id=new_id(),
+        user_id=user_id,
+        status=TicketStatus.WAITING,
+        preferences=preferences,
+        enqueued_at=place_of.enqueued_at if place_of else now,
+        widens_at=place_of.widens_at if place_of else widening(now, preferences),
+    )
+    await uow.tickets.add(ticket, now, attached=await uow.connections.attached(user_id))
+    uow.append(user_id, QueueJoined(ticket))
+    return ticket
+
+
+def widening(enqueued_at: datetime, preferences: Preferences) -> datetime:
+    """From when on anyone of the same mode will do."""
+    return enqueued_at + timedelta(seconds=preferences.patience)
+
+
+async def _skippable(uow: UnitOfWork, room: Room, user_id: UUID, now: datetime) -> bool:
+    if room.kind is not RoomKind.MATCH or room.seat_of(user_id) is None:
+        return False
+    if room.closed_at is None:
+        return room.holds(user_id)
+    latest = await uow.rooms.latest_match_of(user_id)
+    return now - room.closed_at <= SKIP_AFTER_END and latest is not None and latest.id == room.id
+
+
+async def _end(uow: UnitOfWork, room: Room, user_id: UUID, now: datetime) -> None:
+    seat = room.seat_of(user_id)
+    if not room.open or seat is None:
+        return
+    await end_match(
+        uow,
+        room,
+        seat,
+        told=MatchEndReason.YOU_SKIPPED,
+        others_told=MatchEndReason.PARTNER_LEFT,
+        left=MemberLeaveReason.LEFT,
+        now=now,
+    )
+
+
+async def _refuse_suspended(uow: UnitOfWork, user_id: UUID, now: datetime) -> None:
+    suspension = most_restrictive(await uow.suspensions.of(user_id), now)
+    if suspension is not None:
+        raise Suspended(suspension)
