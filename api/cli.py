@@ -103,7 +103,7 @@ def _migrate(options: argparse.Namespace) -> int:
 
 
 def _schema(options: argparse.Namespace) -> int:
-    from schema import sdl  # noqa: PLC0415  # the other commands start faster without the schema
+    from schema.api import sdl  # noqa: PLC0415  # the other commands start faster without the schema
 
     text = sdl()
     if not options.check:

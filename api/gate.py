@@ -16,7 +16,9 @@ class TokenExpired(Exception):
 
 
 class TokenRefused(Exception):
-    """The access token is forged, malformed or revoked. HTTP 401; a socket closes with 4401, which clients do not retry."""
+    """The access token is forged, malformed or revoked. HTTP 401; a socket closes with 4401, which clients do not
+    retry.
+    """
 
 
 class Gate(Protocol):
@@ -34,7 +36,9 @@ class Sockets(Protocol):
     """Presence: told of every socket of a signed-in user."""
 
     async def opened(self, caller: Caller, socket: GraphQLSocket) -> None:
-        """Attach, before the socket is acknowledged. Whatever it raises closes the socket with 1013 (try again later)."""
+        """Attach, before the socket is acknowledged. Whatever it raises closes the socket with 1013 (try again
+        later).
+        """
         ...
 
     async def closed(self, socket: GraphQLSocket) -> None:

@@ -26,9 +26,11 @@ class Origins:
 
     @classmethod
     def of(cls, listed: Iterable[str], *, development: bool) -> Origins:
-        """From the settings: entries such as `https://talk.example`, or `null` for pages without an origin (files, sandboxes).
+        """From the settings: entries such as `https://talk.example`, or `null` for pages without an origin (files,
+        sandboxes).
 
-        Development also allows loopback names on any port. Raises ValueError, with a sentence, for what is not an origin.
+        Development also allows loopback names on any port. Raises ValueError, with a sentence, for what is not an
+        origin.
         """
         normal: set[str] = set()
         for entry in listed:
@@ -41,10 +43,11 @@ class Origins:
         return cls(frozenset(normal), development)
 
     def allows(self, origin: str | None, host: str | None) -> bool:
-        """Whether a page from `origin` may talk to the server that it addressed as `host` (the two headers, as they came).
+        """Whether a page from `origin` may talk to the server that it addressed as `host` (the two headers, as they
+        came).
 
-        Programs that are not browsers send no Origin and are not what this protects from. The scheme of our own origin is not
-        compared: behind a proxy that ends TLS we do not know it.
+        Programs that are not browsers send no Origin and are not what this protects from. The scheme of our own
+        origin is not compared: behind a proxy that ends TLS we do not know it.
         """
         if origin is None:
             return True
@@ -79,8 +82,8 @@ def _normal(origin: str) -> str | None:
 class Cors(CORSMiddleware):
     """Starlette's CORS answers, with our list in the place of its own.
 
-    Requests of our own origin need no permission and get none: a browser does not ask. Credentials are not allowed, because
-    there are none that a browser would attach: tokens travel in a header that the page sets.
+    Requests of our own origin need no permission and get none: a browser does not ask. Credentials are not allowed,
+    because there are none that a browser would attach: tokens travel in a header that the page sets.
     """
 
     def __init__(self, app: ASGIApp, origins: Origins) -> None:
@@ -97,7 +100,6 @@ class Cors(CORSMiddleware):
                 "graphql-client-version",
                 "x-apollo-operation-name",
             ),
-            expose_headers=("retry-after",),
             max_age=600,
         )
         self._origins = origins

@@ -1,13 +1,15 @@
 """Uvicorn's sans-I/O WebSocket protocol, mended where a client could hold on to the server.
 
-With any of Uvicorn's implementations a client that stops reading is never released: closing waits for the write buffer to drain.
-Here the buffers are small, an application can abort a connection, and every close is followed by an abort.
+With any of Uvicorn's implementations a client that stops reading is never released: closing waits for the write
+buffer to drain. Here the buffers are small, an application can abort a connection, and every close is followed by an
+abort.
 """
 
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from asyncio.transports import BaseTransport
     from collections.abc import Iterable
 
-    from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
+    from uvicorn._types import ASGISendEvent
     from websockets.frames import Frame
     from websockets.http11 import Request
 
@@ -26,10 +28,14 @@ MAX_FRAME = 1024 * 1024
 """Bytes of one message from a client; a larger one closes with 1009."""
 
 WRITE_BUFFER = 8 * 1024
-"""Bytes that may wait in this process before senders do. Fewer than 64 of our smallest events; one offer of Chromium."""
+"""Bytes that may wait in this process before senders do. Fewer than 64 of our smallest events; one offer of
+Chromium.
+"""
 
 SEND_BUFFER = 128 * 1024
-"""What the kernel may hold for one socket; Linux doubles it, to the design's 256 KiB. By itself it would grow to megabytes."""
+"""What the kernel may hold for one socket; Linux doubles it, to the design's 256 KiB. By itself it would grow to
+megabytes.
+"""
 
 CLOSE_SECONDS = 5.0
 """How long a closing handshake may take before the connection is aborted."""
@@ -52,7 +58,9 @@ class Wire(Protocol):
         ...
 
     def write(self, frames: Iterable[bytes]) -> bool:
-        """Write text frames now, whatever the buffer holds: wait for `writable` first. False if the connection is gone."""
+        """Write text frames now, whatever the buffer holds: wait for `writable` first. False if the connection is
+        gone.
+        """
         ...
 
     def abort(self) -> None:
@@ -85,7 +93,7 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
     @property
     def buffered(self) -> int:
         """See `Wire`."""
-        return self.transport.get_write_buffer_size()
+        return 0 if self.disconnected else self.transport.get_write_buffer_size()
 
     def write(self, frames: Iterable[bytes]) -> bool:
         """See `Wire`."""
@@ -108,7 +116,8 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if self.response.status_code == 101:  # noqa: PLR2004 - Switching Protocols
-            self.scope["extensions"]["parley"] = self  # type: ignore[index]
+            extensions = cast("dict[str, Any]", self.scope["extensions"])
+            extensions["parley"] = self
 
     def handle_cont(self, event: Frame) -> None:
         if len(self.frames) >= MAX_FRAGMENTS:
@@ -125,14 +134,20 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
             self.conn.data_to_send()
 
     def send_receive_event_to_app(self) -> None:
-        # Text that is not UTF-8 reaches the application as bytes, so that it is refused like any other malformed frame
-        # instead of with a traceback.
+        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        self.frames = []
+        if self.close_sent:
+            return
+        message: dict[str, Any] = {"type": "websocket.receive", "bytes": data}
         if self.curr_msg_data_type == "text":
-            try:
-                b"".join(self.frames).decode()
-            except UnicodeDecodeError:
-                self.curr_msg_data_type = "bytes"
-        super().send_receive_event_to_app()
+            # Text that is not UTF-8 goes on as bytes, so that it is refused like any other malformed frame; Uvicorn
+            # logs a traceback for it.
+            with suppress(UnicodeDecodeError):
+                message = {"type": "websocket.receive", "text": data.decode()}
+        self.queue.put_nowait(message)  # type: ignore[arg-type]
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
 
     def handle_close(self, event: Frame) -> None:
         super().handle_close(event)
@@ -167,8 +182,8 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
 def uvicorn_settings() -> dict[str, Any]:
     """What `uvicorn.Config` must be given for the transport to keep its promises.
 
-    Uvicorn's pings are off (the socket has its own, which browsers' clients see), and so is compression: it costs 30% of
-    subscription throughput. Its access log would hold addresses of people.
+    Uvicorn's pings are off (the socket has its own, which browsers' clients see), and so is compression: it costs 30%
+    of subscription throughput. Its access log would hold addresses of people.
     """
     return {
         "ws": ParleyWebSocketProtocol,

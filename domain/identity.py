@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import unicodedata
+import uuid
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from domain.errors import Conflict, InvalidInput, NotAllowed, Suspended, Unauthenticated
+from domain.matchmaking.ending import end_match, end_ticket
+from domain.matchmaking.ticket import QueueLeaveReason, TicketStatus
+from domain.rooms import MatchEndReason, MemberLeaveReason
+from domain.safety import SuspensionScope, most_restrictive
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from datetime import datetime
     from uuid import UUID
+
+    from domain.ports import RateLimits, Secrets, Transact, UnitOfWork
+    from domain.safety import Suspension
+
+NAME_LENGTH = 40
+"""Code points of a display name, after normalisation."""
+DEVICE_TOKEN_LENGTH = 200
+"""Characters of a device token; ours are far shorter."""
+REFRESH_TOKEN_LIFETIME = timedelta(days=30)
+"""For how long a client may be away and still be signed in."""
+REFRESH_GRACE = timedelta(seconds=30)
+"""For how long after its use a refresh token still serves another tab, or a client whose answer was lost."""
+SUCCESSORS = 32
+"""How often one refresh token serves within the grace: a browser that wakes with dozens of tabs, not a loop."""
+ACCOUNTS_PER_NETWORK = 60
+"""Accounts that one network may make at once, and then over each `ACCOUNTS_PERIOD`.
+
+A network is often many people: a class of thirty signs in twice without noticing, and what a carrier's or a school's
+shared address lacks is back after seconds. Who floods gets six accounts a minute, not thousands."""
+ACCOUNTS_PERIOD = timedelta(minutes=10)
+SIGN_OUT_ATTEMPTS = 10
+"""Each but the last was overtaken by a match that began or ended in the same millisecond."""
 
 
 class SessionScope(StrEnum):
@@ -67,3 +99,218 @@ class Caller:
     session_id: UUID
     scope: SessionScope
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a sign-in or a renewal gives: the session, and the refresh token that continues it."""
+
+    user: User
+    session: Session
+    refresh_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A new account, and the device token to hand back at the next sign-in."""
+
+    grant: Grant
+    device_token: str
+
+
+def viewer_id(user_id: UUID) -> UUID:
+    """The ID of the user as `Viewer`: IDs are unique over all types, so it differs from the user's, and it never changes."""
+    return uuid.uuid5(user_id, "viewer")
+
+
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""They reorder what stands around a name: `\u202egnp.exe`. The marks (LRM, RLM, ALM) do not, and belong to real names."""
+_REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159")
+"""Letters and symbols that show nothing: Hangul fillers, the empty Braille cell, the object placeholder, the null note head."""
+_LONGEST_FORM = 4
+"""Code points that NFC makes one, at most (U+1F82 is such a one): nothing longer needs to be normalised to be refused,
+which matters because normalising a long run of combining marks takes the square of its length."""
+
+
+def display_name(text: str) -> str:
+    """The name in NFC without space around it: 1 to 40 code points, of which one can be seen. Raises `InvalidInput`.
+
+    Joiners stay, since Persian names and family emoji need them; what breaks lines, reorders text (Unicode TR 36,
+    section 3.2) or is no character at all is refused.
+    """
+    name = text.strip()
+    if len(name) <= NAME_LENGTH * _LONGEST_FORM:
+        if any(c in _BIDI_CONTROLS or unicodedata.category(c) in _REFUSED_CATEGORIES for c in name):
+            raise InvalidInput(
+                "displayName", "A name has no control characters and none that change the direction of text."
+            )
+        name = unicodedata.normalize("NFC", name)
+    if not 0 < len(name) <= NAME_LENGTH:
+        raise InvalidInput("displayName", f"A name is 1 to {NAME_LENGTH} characters long.")
+    if not any(unicodedata.category(c)[0] in "LNPS" and c not in _BLANK for c in name):
+        raise InvalidInput("displayName", "A name has at least one character that can be seen.")
+    return name
+
+
+def scope_under(suspensions: Iterable[Suspension], now: datetime) -> SessionScope:
+    """What a session may do under these suspensions."""
+    worst = most_restrictive(suspensions, now)
+    return SessionScope.APPEAL_ONLY if worst and worst.scope is SuspensionScope.ALL else SessionScope.FULL
+
+
+async def present_scope(uow: UnitOfWork, session_id: UUID, now: datetime) -> SessionScope | None:
+    """What the session may do now, whatever its access token says; None when it is revoked or unknown."""
+    session = await uow.sessions.get(session_id)
+    if session is None or session.revoked_at is not None:
+        return None
+    return scope_under(await uow.suspensions.of(session.user_id), now)
+
+
+async def sign_in_anonymously(
+    transact: Transact,
+    limits: RateLimits,
+    secrets: Secrets,
+    new_id: Callable[[], UUID],
+    *,
+    name: str,
+    device_token: str | None,
+    network: str,
+    now: datetime,
+) -> SignedIn:
+    """Makes an account. Raises `InvalidInput`, or `RateLimited` when the network made too many.
+
+    A known device token links the account to its device and is returned as it is; any other is silently replaced, so that
+    nobody can find out which ones exist.
+    """
+    name = display_name(name)
+    if device_token is not None and len(device_token) > DEVICE_TOKEN_LENGTH:
+        raise InvalidInput("deviceToken", "A device token is what an earlier sign-in returned.")
+    key = f"accounts:{secrets.digest('network', network).hex()}"
+    await limits.take(key, burst=ACCOUNTS_PER_NETWORK, period=ACCOUNTS_PERIOD)
+    return await transact(
+        lambda uow: _open_account(uow, secrets, new_id, name=name, device_token=device_token, now=now)
+    )
+
+
+async def _open_account(
+    uow: UnitOfWork,
+    secrets: Secrets,
+    new_id: Callable[[], UUID],
+    *,
+    name: str,
+    device_token: str | None,
+    now: datetime,
+) -> SignedIn:
+    device_id = await uow.devices.find(secrets.digest("device", device_token)) if device_token else None
+    if device_id is None or device_token is None:
+        device_id, device_token = new_id(), secrets.new()
+        await uow.devices.add(device_id, secrets.digest("device", device_token), now)
+    user = User(new_id(), name, now, None, device_id)
+    await uow.users.add(user)
+    scope = scope_under(await uow.suspensions.of(user.id), now)  # Those of the device.
+    session = Session(new_id(), user.id, scope, now, None)
+    await uow.sessions.add(session)
+    return SignedIn(Grant(user, session, await _refresh_token(uow, secrets, session, None, now)), device_token)
+
+
+async def _refresh_token(
+    uow: UnitOfWork, secrets: Secrets, session: Session, parent_hash: bytes | None, now: datetime
+) -> str:
+    token = secrets.new()
+    await uow.sessions.add_token(
+        RefreshToken(secrets.digest("refresh", token), session.id, parent_hash, now, now + REFRESH_TOKEN_LIFETIME, None)
+    )
+    return token
+
+
+async def refresh_session(transact: Transact, secrets: Secrets, *, refresh_token: str, now: datetime) -> Grant:
+    """Renews a session with its present scope. Raises `NotAllowed`, alike for unknown, expired, revoked and reused tokens.
+
+    A token is good once. A further use within 30 seconds, while every successor is unused, gives a fresh successor (two tabs,
+    a lost answer); any other reuse means that somebody else holds the token, and ends the whole session.
+    """
+    grant = await transact(lambda uow: _renew(uow, secrets, secrets.digest("refresh", refresh_token), now))
+    if grant is None:  # Raised only here: inside of the unit it would undo the revocation.
+        raise NotAllowed("This refresh token is not valid: sign in again.")
+    return grant
+
+
+async def _renew(uow: UnitOfWork, secrets: Secrets, token_hash: bytes, now: datetime) -> Grant | None:
+    found = await uow.sessions.lock_by_token(token_hash)
+    if found is None:
+        return None
+    session, token = found
+    user = await uow.users.get(session.user_id)
+    if user is None or session.revoked_at is not None or token.expires_at <= now:
+        return None
+    if token.used_at is not None:
+        successors = await uow.sessions.successors(token_hash)
+        in_grace = now - token.used_at <= REFRESH_GRACE and len(successors) < SUCCESSORS
+        if not in_grace or any(s.used_at is not None for s in successors):
+            await uow.sessions.revoke(session.id, now)
+            uow.raise_control(user.id)
+            return None
+    await uow.sessions.use_token(token_hash, now)
+    scope = scope_under(await uow.suspensions.of(user.id), now)
+    if scope is not session.scope:
+        session = replace(session, scope=scope)
+        await uow.sessions.rescope(session.id, scope)
+        uow.raise_control(user.id)
+    return Grant(user, session, await _refresh_token(uow, secrets, session, token_hash, now))
+
+
+async def sign_out(transact: Transact, caller: Caller, *, now: datetime) -> User:
+    """Ends the session. With the user's last one, their place in the queue and their match end at once. Idempotent."""
+    for _ in range(SIGN_OUT_ATTEMPTS):
+        user = await transact(lambda uow: _sign_out(uow, caller, now))
+        if user is not None:
+            return user
+    raise Conflict("Matches began and ended meanwhile: try again.")
+
+
+async def _sign_out(uow: UnitOfWork, caller: Caller, now: datetime) -> User | None:
+    """None, with nothing changed, when the match found first is not the one under the locks: rooms are locked before users."""
+    match = await uow.rooms.open_match_of(caller.user_id)
+    if match is None:
+        await uow.lock_users((caller.user_id,))
+    else:
+        await uow.lock_room(match.id, also=(caller.user_id,))
+    present = await uow.rooms.open_match_of(caller.user_id)
+    if (present and present.id) != (match and match.id):
+        return None
+    user = await uow.users.get(caller.user_id)
+    if user is None:
+        raise Unauthenticated
+    await uow.sessions.revoke(caller.session_id, now)
+    uow.raise_control(user.id)
+    if await uow.sessions.live(user.id, now):
+        return user
+    ticket = await uow.tickets.waiting(user.id)
+    if ticket is not None:
+        await end_ticket(uow, ticket, TicketStatus.CANCELLED, QueueLeaveReason.LEFT, now)
+    seat = present.seat_of(user.id) if present else None
+    if present is not None and seat is not None:
+        await end_match(
+            uow,
+            present,
+            seat,
+            told=MatchEndReason.YOU_LEFT,
+            others_told=MatchEndReason.PARTNER_LEFT,
+            left=MemberLeaveReason.LEFT,
+            now=now,
+        )
+    return user
+
+
+async def update_profile(uow: UnitOfWork, user_id: UUID, *, name: str, now: datetime) -> User:
+    """Renames the user; rooms keep the name with which they were entered. Raises `InvalidInput`, or `Suspended` (scope ALL)."""
+    name = display_name(name)
+    await uow.lock_users((user_id,))
+    worst = most_restrictive(await uow.suspensions.of(user_id), now)
+    if worst is not None and worst.scope is SuspensionScope.ALL:
+        raise Suspended(worst)
+    user = await uow.users.rename(user_id, name)
+    if user is None:
+        raise Unauthenticated
+    return user

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.events import Event
-    from domain.identity import Caller, RefreshToken, Session, User
+    from domain.identity import Caller, RefreshToken, Session, SessionScope, User
     from domain.inbox import Batch, Position, View
     from domain.matchmaking.commit import NewMatch, PairFacts
     from domain.matchmaking.pool import PoolTicket
-    from domain.matchmaking.ticket import Ticket
+    from domain.matchmaking.ticket import QueueLeaveReason, Ticket
     from domain.rooms import Member, Room
     from domain.safety import Suspension
     from domain.signaling import Signal
@@ -68,14 +68,19 @@ class Sessions(Protocol):
     async def use_token(self, token_hash: bytes, now: datetime) -> None:
         """Marks its first use."""
 
-    async def successor_used(self, token_hash: bytes) -> bool:
-        """Whether any successor of that token was used."""
+    async def successors(self, token_hash: bytes) -> Sequence[RefreshToken]:
+        """The tokens that were given for that one."""
+
+    async def rescope(self, session_id: UUID, scope: SessionScope) -> None: ...
 
     async def revoke(self, session_id: UUID, now: datetime) -> None:
         """Ends the session: every refresh token of it is dead. Idempotent."""
 
-    async def live(self, user_id: UUID) -> int:
-        """How many unrevoked sessions the user has."""
+    async def live(self, user_id: UUID, now: datetime) -> int:
+        """How many sessions of the user are neither revoked nor abandoned: one has a refresh token that is good at `now`."""
+
+    async def forget_expired(self, now: datetime) -> int:
+        """Deletes refresh tokens that expired before `now`, at most 10,000 a call; returns how many."""
 
 
 class Tickets(Protocol):
@@ -93,12 +98,15 @@ class Tickets(Protocol):
         """Sets whether the user's WAITING ticket is offered to partners; it keeps its place."""
 
     async def changed_since(self, since: datetime | None) -> Sequence[tuple[PoolTicket, bool]]:
-        """Tickets written at or after `since` (all WAITING ones for None), each with whether it still waits."""
+        """Tickets written at or after `since`, by `Matching.time`, each with whether it is offered to partners: it is WAITING
+        and not paused. All that are offered for None.
+        """
 
     async def unattended(self, now: datetime) -> Sequence[UUID]:
         """Users whose WAITING ticket is due to end: never attached within 30 s of joining, or past the resume window."""
 
-    async def ever_attached(self, ticket_id: UUID) -> bool: ...
+    async def overdue(self, user_id: UUID, now: datetime) -> QueueLeaveReason | None:
+        """Why the user's WAITING ticket is due to end: EXPIRED, CONNECTION_LOST, or None when it is not."""
 
 
 class Bars(Protocol):
@@ -107,12 +115,19 @@ class Bars(Protocol):
     async def raise_bar(self, one: UUID, other: UUID, kind: str, until: datetime | None, now: datetime) -> None:
         """Sets or lengthens the bar of that kind; None is for ever."""
 
-    async def changed_since(self, since: datetime | None, users: Collection[UUID] | None) -> Sequence[tuple[UUID, UUID, datetime | None]]:
-        """The pair and the end of its longest bar, for pairs written at or after `since`, or that touch one of `users`."""
+    async def changed_since(
+        self, since: datetime | None, users: Collection[UUID]
+    ) -> Sequence[tuple[UUID, UUID, datetime | None]]:
+        """The pair and the end of its longest bar (None is never), for pairs that touch one of `users` and, unless `since` is
+        None, those written at or after it, by `Matching.time`. A bar that was lifted or ran out has an end in the past.
+        """
 
 
 class Matching(Protocol):
     """The bulk reads and writes of the matcher's commit."""
+
+    async def time(self) -> datetime:
+        """The database's clock, which stamps every change of a ticket or bar: one clock for all workers."""
 
     async def facts(self, pairs: Sequence[tuple[UUID, UUID]], now: datetime) -> Mapping[tuple[UUID, UUID], PairFacts]:
         """What decides each pair of tickets, as it is now. Call after the heads are locked, in a later statement."""
@@ -179,8 +194,18 @@ class Connections(Protocol):
     async def hold(self, user_id: UUID) -> tuple[datetime, datetime] | None:
         """When the user was detached and until when seats are held; None while attached."""
 
+    async def settle(self, now: datetime) -> None:
+        """Forgets the holds that ended with nothing held any more, so that looking for lost users stays cheap."""
+
+    async def register_worker(self, now: datetime, lease_until: datetime) -> None:
+        """Enters this process as a worker: its connections need that."""
+
+    async def renew_worker(self, lease_until: datetime) -> None: ...
+
     async def release_worker(self, now: datetime, hold_until: datetime) -> None:
-        """Deletes the rows of workers that are gone; their users count as detached from now on."""
+        """Deletes all other workers, which are known to be gone, with their connections: their users count as detached from now
+        on, with their tickets paused. Whatever is held for anybody detached is held until `hold_until` at least.
+        """
 
 
 class UnitOfWork(Protocol):
@@ -234,6 +259,9 @@ class Inbox(Protocol):
     async def read(self, user_id: UUID, after: Position | None, view: View, limit: int = 64) -> Batch:
         """The next page of the view after the position; None is from the oldest retained. See `Batch.lost`."""
 
+    async def settled(self, user_id: UUID) -> None:
+        """Returns once the inbox holds every event of the commits that a state read before this call may have shown."""
+
     def control_version(self, user_id: UUID) -> int:
         """Raised whenever what the user may do changed; never lowered."""
 
@@ -266,15 +294,16 @@ class SignalPost(Protocol):
     ) -> UUID:
         """Puts the signal into the inbox of member `to` and returns its ID, the same for a repeat of `client_signal_id`
         from the same member to the same member within 10 minutes. Raises `NotFound` unless user `sender_id` and `to`
-        hold different seats in one open room."""
+        hold different seats in one open room.
+        """
 
 
 class StatsSource(Protocol):
     """Figures, at most a second old."""
 
     async def now(self) -> Stats: ...
-    async def next(self) -> Stats:
-        """Waits for figures that differ from the present ones, at least a second."""
+    async def next(self, seen: Stats) -> Stats:
+        """Waits for figures that differ from those `seen`, at least a second. Goes on waiting while the database is away."""
 
 
 # ------------------------------------------------------------------------------------------ limits and tokens
@@ -285,6 +314,18 @@ class RateLimits(Protocol):
 
     async def take(self, key: str, *, burst: int, period: timedelta, cost: int = 1) -> None:
         """Takes `cost` out of `burst` that refill over `period`. Raises `RateLimited` and takes nothing when they are not there."""
+
+
+class Throttle(Protocol):
+    """Limits of the hot paths, kept by this process alone: nothing is stored and nothing waits. Raises `RateLimited`, and then
+    nothing was taken.
+    """
+
+    def signal(self, sender_id: UUID, size: int) -> None:
+        """Takes one signal of `size` bytes out of what that member (or stranger) may send: a batch is one signal."""
+
+    def presence(self, user_id: UUID) -> None:
+        """Takes one change of presence out of what the user may make."""
 
 
 class AccessTokens(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -90,6 +90,18 @@ class Member:
         """Whether the member is typing at `now`: it lapses by itself."""
         return self.typing_until is not None and now < self.typing_until
 
+    def tombstone(self) -> Member:
+        """What remains to be seen of a member once they, or whoever looks, have left the room: the name."""
+        return replace(
+            self,
+            role=MemberRole.MEMBER,
+            muted=False,
+            status=MemberStatus.LEFT,
+            media=MediaState(),
+            typing_until=None,
+            left_at=self.left_at or self.joined_at,
+        )
+
     def polite_toward(self, other: Member) -> bool:
         """Whether this side is the polite peer toward `other` in WebRTC perfect negotiation (W3C WebRTC 1.0, section 10.7).
 
@@ -126,13 +138,17 @@ class Room:
         """The user's seat, held or left; None for somebody who never was in."""
         return next((m for m in self.members if m.user_id == user_id), None)
 
+    def held_seat_of(self, user_id: UUID) -> Member | None:
+        """The seat that the user holds in the open room; None for everybody else."""
+        return next((m for m in self.inside if m.user_id == user_id), None)
+
     def member(self, member_id: UUID) -> Member | None:
         """The member of that ID, inside or left."""
         return next((m for m in self.members if m.id == member_id), None)
 
     def holds(self, user_id: UUID) -> bool:
         """Whether the user holds a seat in the open room: the whole of the authority to see what happens in it."""
-        return any(m.user_id == user_id for m in self.inside)
+        return self.held_seat_of(user_id) is not None
 
     def others(self, user_id: UUID) -> tuple[Member, ...]:
         """Those inside other than the user."""

@@ -1,12 +1,18 @@
 """Accounts, devices, sessions and refresh tokens in PostgreSQL."""
 
 # SQLModel resolves annotations when the class is made, so this module does without `from __future__ import annotations`.
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import RowMapping, insert, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
 
+from domain.identity import OperatorRole, RefreshToken, Session, SessionScope, User
 from persistence.base import Row, Timestamp
+from persistence.heads import HeadRow
 
 
 class AccountRow(Row, table=True):
@@ -54,3 +60,152 @@ class RefreshTokenRow(Row, table=True):
     issued_at: datetime = Field(sa_type=Timestamp)
     expires_at: datetime = Field(sa_type=Timestamp, index=True)
     used_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+_USER_COLUMNS = "id, display_name, created_at, operator_role, device_id"
+_TOKEN_COLUMNS = "token_hash, session_id, parent_hash, issued_at, expires_at, used_at"  # noqa: S105  # names of columns
+
+_USER = text(f"SELECT {_USER_COLUMNS} FROM account WHERE id = :id")  # noqa: S608  # columns of ours
+_RENAME = text(f"UPDATE account SET display_name = :name WHERE id = :id RETURNING {_USER_COLUMNS}")  # noqa: S608
+
+_DEVICE = text("SELECT id FROM device WHERE token_hash = :hash")
+
+_SESSION = text("SELECT id, user_id, scope, created_at, revoked_at FROM session WHERE id = :id")
+_LOCK_SESSION = text(
+    "SELECT id FROM session WHERE id = (SELECT session_id FROM refresh_token WHERE token_hash = :hash) FOR UPDATE"
+)
+_TOKEN = text(f"SELECT {_TOKEN_COLUMNS} FROM refresh_token WHERE token_hash = :hash")  # noqa: S608  # columns of ours
+_SUCCESSORS = text(f"SELECT {_TOKEN_COLUMNS} FROM refresh_token WHERE parent_hash = :hash")  # noqa: S608
+_USE_TOKEN = text("UPDATE refresh_token SET used_at = :now WHERE token_hash = :hash AND used_at IS NULL")
+_RESCOPE = text("UPDATE session SET scope = :scope WHERE id = :id")
+_REVOKE = text("UPDATE session SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL")
+_LIVE = text(
+    "SELECT count(*) FROM session AS s WHERE s.user_id = :user_id AND s.revoked_at IS NULL"
+    " AND EXISTS (SELECT FROM refresh_token AS t WHERE t.session_id = s.id AND t.expires_at > :now)"
+)
+_FORGET_EXPIRED = text(
+    "DELETE FROM refresh_token WHERE token_hash IN"
+    " (SELECT token_hash FROM refresh_token WHERE expires_at <= :now LIMIT 10000 FOR UPDATE SKIP LOCKED)"
+)
+
+
+class UserRepository:
+    """`ports.Users` in PostgreSQL."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, user: User) -> None:
+        await self._connection.execute(
+            insert(AccountRow).values(
+                id=user.id,
+                display_name=user.display_name,
+                created_at=user.created_at,
+                operator_role=user.operator_role and user.operator_role.value,
+                device_id=user.device_id,
+            )
+        )
+        # Nobody is attached yet: a user is detached from the first.
+        await self._connection.execute(insert(HeadRow).values(user_id=user.id, detached_at=user.created_at))
+
+    async def get(self, user_id: UUID) -> User | None:
+        return await self._one(_USER, {"id": user_id})
+
+    async def rename(self, user_id: UUID, display_name: str) -> User | None:
+        return await self._one(_RENAME, {"id": user_id, "name": display_name})
+
+    async def _one(self, statement: Any, values: dict[str, Any]) -> User | None:  # noqa: ANN401  # SQLAlchemy's own
+        row = (await self._connection.execute(statement, values)).mappings().one_or_none()
+        return None if row is None else _user(row)
+
+
+class DeviceRepository:
+    """`ports.Devices` in PostgreSQL."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def find(self, token_hash: bytes) -> UUID | None:
+        found: UUID | None = await self._connection.scalar(_DEVICE, {"hash": token_hash})
+        return found
+
+    async def add(self, device_id: UUID, token_hash: bytes, now: datetime) -> None:
+        await self._connection.execute(insert(DeviceRow).values(id=device_id, token_hash=token_hash, created_at=now))
+
+
+class SessionRepository:
+    """`ports.Sessions` in PostgreSQL."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, session: Session) -> None:
+        await self._connection.execute(
+            insert(SessionRow).values(
+                id=session.id,
+                user_id=session.user_id,
+                scope=session.scope.value,
+                created_at=session.created_at,
+                revoked_at=session.revoked_at,
+            )
+        )
+
+    async def get(self, session_id: UUID) -> Session | None:
+        row = (await self._connection.execute(_SESSION, {"id": session_id})).mappings().one_or_none()
+        return None if row is None else _session(row)
+
+    async def lock_by_token(self, token_hash: bytes) -> tuple[Session, RefreshToken] | None:
+        session_id = await self._connection.scalar(_LOCK_SESSION, {"hash": token_hash})
+        if session_id is None:
+            return None
+        # Read in later statements: the locking one may have waited, and its snapshot would show a token as unused that the
+        # unit before it used.
+        session = await self.get(session_id)
+        row = (await self._connection.execute(_TOKEN, {"hash": token_hash})).mappings().one_or_none()
+        return None if session is None or row is None else (session, RefreshToken(**row))
+
+    async def add_token(self, token: RefreshToken) -> None:
+        await self._connection.execute(
+            insert(RefreshTokenRow).values(
+                token_hash=token.token_hash,
+                session_id=token.session_id,
+                parent_hash=token.parent_hash,
+                issued_at=token.issued_at,
+                expires_at=token.expires_at,
+                used_at=token.used_at,
+            )
+        )
+
+    async def use_token(self, token_hash: bytes, now: datetime) -> None:
+        await self._connection.execute(_USE_TOKEN, {"hash": token_hash, "now": now})
+
+    async def successors(self, token_hash: bytes) -> Sequence[RefreshToken]:
+        rows = (await self._connection.execute(_SUCCESSORS, {"hash": token_hash})).mappings()
+        return [RefreshToken(**row) for row in rows]
+
+    async def rescope(self, session_id: UUID, scope: SessionScope) -> None:
+        await self._connection.execute(_RESCOPE, {"id": session_id, "scope": scope.value})
+
+    async def revoke(self, session_id: UUID, now: datetime) -> None:
+        await self._connection.execute(_REVOKE, {"id": session_id, "now": now})
+
+    async def live(self, user_id: UUID, now: datetime) -> int:
+        return int(await self._connection.scalar(_LIVE, {"user_id": user_id, "now": now}) or 0)
+
+    async def forget_expired(self, now: datetime) -> int:
+        return (await self._connection.execute(_FORGET_EXPIRED, {"now": now})).rowcount
+
+
+def _user(row: RowMapping) -> User:
+    role = row["operator_role"]
+    return User(
+        row["id"],
+        row["display_name"],
+        row["created_at"],
+        None if role is None else OperatorRole(role),
+        row["device_id"],
+    )
+
+
+def _session(row: RowMapping) -> Session:
+    return Session(row["id"], row["user_id"], SessionScope(row["scope"]), row["created_at"], row["revoked_at"])

@@ -1,9 +1,15 @@
 """Rate limits that hold across workers: GCRA in one statement on PostgreSQL."""
 
-from datetime import datetime
+import math
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
 
+from sqlalchemy import Interval, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
 
+from domain.errors import RateLimited
 from persistence.base import Row, Timestamp
 
 
@@ -14,3 +20,58 @@ class RateLimitRow(Row, table=True):
 
     key: str = Field(primary_key=True)
     full_at: datetime = Field(sa_type=Timestamp, index=True)
+
+
+# `excluded.full_at - :cost` is the statement's own reading of the clock, taken once. Nothing is returned by the INSERT when the
+# WHERE refuses; `held` is then as it was when the statement began, or missing if the row was made while it waited.
+_TAKE = text(
+    """
+    WITH taken AS (
+        INSERT INTO rate_limit AS held (key, full_at) VALUES (:key, clock_timestamp() + :cost)
+        ON CONFLICT (key) DO UPDATE SET full_at = greatest(held.full_at, excluded.full_at - :cost) + :cost
+        WHERE greatest(held.full_at, excluded.full_at - :cost) - (excluded.full_at - :cost) <= :spare
+        RETURNING full_at
+    )
+    SELECT EXISTS (SELECT FROM taken), full_at - clock_timestamp()
+    FROM (VALUES (1)) AS always LEFT JOIN rate_limit ON key = :key
+    """
+).bindparams(bindparam("cost", type_=Interval), bindparam("spare", type_=Interval))
+_FORGET = text("DELETE FROM rate_limit WHERE full_at < clock_timestamp()")
+
+
+class PostgresRateLimits:
+    """`ports.RateLimits` for all workers on one database: GCRA (ITU-T I.371) in one statement, by the database's clock.
+
+    Takers of one key follow each other through its row, so exactly `burst` of any number at once succeed.
+    """
+
+    def __init__(self, reading: Callable[[], AbstractAsyncContextManager[AsyncConnection]]) -> None:
+        """`reading` gives a connection in autocommit: `Database.reading`."""
+        self._reading = reading
+
+    async def take(self, key: str, *, burst: int, period: timedelta, cost: int = 1) -> None:
+        if not 0 < cost <= burst:
+            msg = "a cost above the burst could never be paid"
+            raise ValueError(msg)
+        # Microseconds are whole: rounded down, `burst` of them fit into the period.
+        unit = timedelta(microseconds=period // timedelta(microseconds=1) // burst)
+        values = {"key": key, "cost": unit * cost, "spare": unit * (burst - cost)}
+        async with self._reading() as connection:
+            taken, full_in = (await connection.execute(_TAKE, values)).one()
+        if not taken:
+            wait = timedelta() if full_in is None else full_in - unit * (burst - cost)
+            if wait <= timedelta():  # Emptied by others while this one waited for the row.
+                wait = unit * cost
+            raise RateLimited(math.ceil(wait / timedelta(milliseconds=1)) / 1000)
+
+    async def forget_full(self) -> int:
+        """Deletes what is back to its whole burst, which is as good as no row; returns how many."""
+        async with self._reading() as connection:
+            return (await connection.execute(_FORGET)).rowcount
+
+
+class NoRateLimits:
+    """`ports.RateLimits` that never refuse: `PARLEY_RATE_LIMITS=off`, for load tests."""
+
+    async def take(self, key: str, *, burst: int, period: timedelta, cost: int = 1) -> None:
+        """Returns at once."""

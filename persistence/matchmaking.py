@@ -1,11 +1,18 @@
-"""Tickets and barred pairs in PostgreSQL."""
+"""Tickets, barred pairs and the matcher's bulk statements in PostgreSQL."""
 
-from datetime import datetime
+# SQLModel resolves annotations when the class is made, so this module does without `from __future__ import annotations`.
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, Column, Index, String, text
+from sqlalchemy import ARRAY, CheckConstraint, Column, Index, String, bindparam, text
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
 
+from domain.matchmaking.commit import NewMatch, PairFacts
+from domain.matchmaking.ticket import ChatMode, Preferences, QueueLeaveReason, Ticket, TicketStatus
 from persistence.base import Row, Timestamp
 
 
@@ -42,7 +49,9 @@ class TicketRow(Row, table=True):
 
 
 class PairBarRow(Row, table=True):
-    """Two users who shall not meet until `until` (null: for ever). `low_id` < `high_id`; a lifted bar ends at once and is purged later."""
+    """Two users who shall not meet until `until` (null: for ever). `low_id` < `high_id`; a lifted bar ends at once, and ended ones
+    are purged later.
+    """
 
     __tablename__ = "pair_bar"
     __table_args__ = (
@@ -57,3 +66,251 @@ class PairBarRow(Row, table=True):
     kind: str = Field(primary_key=True)
     until: datetime | None = Field(default=None, sa_type=Timestamp)
     changed_at: datetime = Field(sa_type=Timestamp)
+
+
+IDS = ARRAY(PG_UUID(as_uuid=True))
+NAMES = ARRAY(String)
+TICKET = "id, user_id, status, mode, interests, languages, patience, enqueued_at, widens_at, room_id"
+"""Columns in the order in which `_ticket` reads them. `changed_at` is always the database's time, the one clock that all
+workers share, and taken when the row is written: after the wait for locks."""
+
+WAITING = text(f"SELECT {TICKET} FROM ticket WHERE user_id = :user_id AND status = 'WAITING'")  # noqa: S608
+OF_ROOM = text(f"SELECT {TICKET} FROM ticket WHERE room_id = :room_id AND user_id = :user_id")  # noqa: S608
+ADD = text("""
+    INSERT INTO ticket (id, user_id, status, mode, interests, languages, patience, enqueued_at, widens_at, room_id,
+                        changed_at, joined_at, paused, attended)
+    VALUES (:id, :user_id, :status, :mode, :interests, :languages, :patience, :enqueued_at, :widens_at, :room_id,
+            clock_timestamp(), :now, NOT :attached, :attached)
+""").bindparams(bindparam("interests", type_=NAMES), bindparam("languages", type_=NAMES))
+SAVE = text("""
+    UPDATE ticket SET status = :status, mode = :mode, interests = :interests, languages = :languages, patience = :patience,
+                      widens_at = :widens_at, room_id = :room_id, changed_at = clock_timestamp()
+    WHERE id = :id
+""").bindparams(bindparam("interests", type_=NAMES), bindparam("languages", type_=NAMES))
+PAUSE = text("""
+    UPDATE ticket SET paused = :paused, attended = attended OR NOT :paused, changed_at = clock_timestamp()
+    WHERE user_id = :user_id AND status = 'WAITING' AND (paused <> :paused OR NOT attended)
+""")
+OFFERED = "status = 'WAITING' AND NOT paused"
+ALL_OFFERED = text(f"SELECT {TICKET} FROM ticket WHERE {OFFERED}")  # noqa: S608
+CHANGED = text(f"SELECT {TICKET}, {OFFERED} FROM ticket WHERE changed_at >= :since")  # noqa: S608
+UNATTENDED = """
+    SELECT t.user_id, t.attended
+    FROM ticket t JOIN head h ON h.user_id = t.user_id
+    WHERE t.status = 'WAITING'
+      AND CASE WHEN t.attended THEN h.detached_at IS NOT NULL AND h.hold_until <= :now ELSE t.joined_at <= :joined END
+      AND NOT EXISTS (SELECT FROM connection c WHERE c.user_id = t.user_id)
+"""
+ALL_UNATTENDED = text(UNATTENDED)
+UNATTENDED_USER = text(f"{UNATTENDED} AND t.user_id = :user_id")
+
+NEVER_ATTENDED_WAITS = timedelta(seconds=30)
+"""How long somebody who joined has to open a first connection."""
+
+
+class TicketRepository:
+    """See `ports.Tickets`."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def waiting(self, user_id: UUID) -> Ticket | None:
+        row = (await self._connection.execute(WAITING, {"user_id": user_id})).one_or_none()
+        return None if row is None else _ticket(row)
+
+    async def of_room(self, room_id: UUID, user_id: UUID) -> Ticket | None:
+        row = (await self._connection.execute(OF_ROOM, {"room_id": room_id, "user_id": user_id})).one_or_none()
+        return None if row is None else _ticket(row)
+
+    async def add(self, ticket: Ticket, now: datetime, *, attached: bool) -> None:
+        values = _values(ticket) | {"user_id": ticket.user_id, "enqueued_at": ticket.enqueued_at}
+        await self._connection.execute(ADD, values | {"now": now, "attached": attached})
+
+    async def save(self, ticket: Ticket, now: datetime) -> None:  # noqa: ARG002  # see TICKET: the database has the clock
+        await self._connection.execute(SAVE, _values(ticket))
+
+    async def pause(self, user_id: UUID, now: datetime, *, paused: bool) -> None:  # noqa: ARG002  # the same
+        await self._connection.execute(PAUSE, {"user_id": user_id, "paused": paused})
+
+    async def changed_since(self, since: datetime | None) -> Sequence[tuple[Ticket, bool]]:
+        if since is None:
+            return [(_ticket(row), True) for row in await self._connection.execute(ALL_OFFERED)]
+        return [(_ticket(row), row[-1]) for row in await self._connection.execute(CHANGED, {"since": since})]
+
+    async def unattended(self, now: datetime) -> Sequence[UUID]:
+        rows = await self._connection.execute(ALL_UNATTENDED, {"now": now, "joined": now - NEVER_ATTENDED_WAITS})
+        return [row.user_id for row in rows]
+
+    async def overdue(self, user_id: UUID, now: datetime) -> QueueLeaveReason | None:
+        values = {"now": now, "joined": now - NEVER_ATTENDED_WAITS, "user_id": user_id}
+        row = (await self._connection.execute(UNATTENDED_USER, values)).one_or_none()
+        if row is None:
+            return None
+        return QueueLeaveReason.CONNECTION_LOST if row.attended else QueueLeaveReason.EXPIRED
+
+
+RAISE_BAR = text("""
+    INSERT INTO pair_bar (low_id, high_id, kind, until, changed_at) VALUES (:low, :high, :kind, :until, clock_timestamp())
+    ON CONFLICT (low_id, high_id, kind) DO UPDATE SET
+        until = CASE WHEN pair_bar.until IS NULL OR excluded.until IS NULL THEN NULL
+                     ELSE greatest(pair_bar.until, excluded.until) END,
+        changed_at = excluded.changed_at
+""")
+BARS = """
+    SELECT low_id, high_id, CASE WHEN bool_or(until IS NULL) THEN NULL ELSE max(until) END AS until
+    FROM pair_bar JOIN ({pairs}) AS touched USING (low_id, high_id)
+    GROUP BY low_id, high_id
+"""
+BARS_OF_USERS = """
+    SELECT low_id, high_id FROM pair_bar WHERE low_id = ANY(:users)
+    UNION SELECT low_id, high_id FROM pair_bar WHERE high_id = ANY(:users)
+"""
+BARS_TOUCHING = text(BARS.format(pairs=BARS_OF_USERS)).bindparams(bindparam("users", type_=IDS))
+BARS_CHANGED_OR_TOUCHING = text(
+    BARS.format(pairs=f"SELECT low_id, high_id FROM pair_bar WHERE changed_at >= :since UNION {BARS_OF_USERS}")  # noqa: S608
+).bindparams(bindparam("users", type_=IDS))
+
+
+class BarRepository:
+    """See `ports.Bars`."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def raise_bar(
+        self, one: UUID, other: UUID, kind: str, until: datetime | None, now: datetime  # noqa: ARG002  # the same
+    ) -> None:
+        low, high = sorted((one, other))
+        await self._connection.execute(RAISE_BAR, {"low": low, "high": high, "kind": kind, "until": until})
+
+    async def changed_since(
+        self, since: datetime | None, users: Collection[UUID]
+    ) -> Sequence[tuple[UUID, UUID, datetime | None]]:
+        if since is None:
+            rows = await self._connection.execute(BARS_TOUCHING, {"users": list(users)})
+        else:
+            rows = await self._connection.execute(BARS_CHANGED_OR_TOUCHING, {"since": since, "users": list(users)})
+        return [(row[0], row[1], row[2]) for row in rows]
+
+
+TICKETS = text(f"SELECT {TICKET} FROM ticket WHERE id = ANY(:ids)").bindparams(bindparam("ids", type_=IDS))  # noqa: S608
+STANDING = text("""
+    SELECT a.id,
+           EXISTS (SELECT FROM connection c WHERE c.user_id = a.id) AS attached,
+           EXISTS (SELECT FROM suspension s
+                   WHERE (s.user_id = a.id OR s.device_id = a.device_id) AND s.lifted_at IS NULL
+                     AND s.starts_at <= :now AND (s.ends_at IS NULL OR s.ends_at > :now)) AS suspended,
+           EXISTS (SELECT FROM member m
+                   WHERE m.user_id = a.id AND m.room_kind = 'MATCH' AND m.left_at IS NULL) AS seated
+    FROM account a WHERE a.id = ANY(:ids)
+""").bindparams(bindparam("ids", type_=IDS))
+BARS_IN_FORCE = text("""
+    SELECT low_id, high_id, CASE WHEN bool_or(until IS NULL) THEN NULL ELSE max(until) END AS until
+    FROM pair_bar JOIN unnest(:lows, :highs) AS pair (low, high) ON low_id = low AND high_id = high
+    WHERE until IS NULL OR until > :now
+    GROUP BY low_id, high_id
+""").bindparams(bindparam("lows", type_=IDS), bindparam("highs", type_=IDS))
+OPEN_ROOMS = text("""
+    INSERT INTO room (id, kind, mode, name, capacity, shared_interests, created_at)
+    SELECT new.id, 'MATCH', new.mode, NULL, 2, string_to_array(new.shared, chr(31)), :now
+    FROM unnest(:ids, :modes, :shared) AS new (id, mode, shared)
+""").bindparams(bindparam("ids", type_=IDS), bindparam("modes", type_=NAMES), bindparam("shared", type_=NAMES))
+SEAT_MEMBERS = text("""
+    INSERT INTO member (id, room_id, room_kind, user_id, display_name, role, muted, status, camera, microphone, screen,
+                        position, joined_at)
+    SELECT new.id, new.room_id, 'MATCH', new.user_id, a.display_name, 'MEMBER', false, 'ONLINE', false, false, false,
+           :position, :now
+    FROM unnest(:ids, :rooms, :users) AS new (id, room_id, user_id) JOIN account a ON a.id = new.user_id
+""").bindparams(bindparam("ids", type_=IDS), bindparam("rooms", type_=IDS), bindparam("users", type_=IDS))
+MATCH_TICKETS = text("""
+    UPDATE ticket SET status = 'MATCHED', room_id = new.room_id, matched_at = :now, changed_at = clock_timestamp()
+    FROM unnest(:ids, :rooms) AS new (id, room_id) WHERE ticket.id = new.id
+""").bindparams(bindparam("ids", type_=IDS), bindparam("rooms", type_=IDS))
+CLOCK = text("SELECT clock_timestamp()")
+
+
+class MatchingRepository:
+    """See `ports.Matching`. A statement per table and batch, not per pair."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def time(self) -> datetime:
+        time: datetime = (await self._connection.execute(CLOCK)).scalar_one()
+        return time
+
+    async def facts(self, pairs: Sequence[tuple[UUID, UUID]], now: datetime) -> Mapping[tuple[UUID, UUID], PairFacts]:
+        rows = await self._connection.execute(TICKETS, {"ids": [one for pair in pairs for one in pair]})
+        tickets = {row[0]: _ticket(row) for row in rows}
+        users = {ticket.user_id for ticket in tickets.values()}
+        standing = {row.id: row for row in await self._connection.execute(STANDING, {"ids": list(users), "now": now})}
+        found = [(tickets.get(first), tickets.get(second)) for first, second in pairs]
+        meetings = {_pair(first, second) for first, second in found if first and second}
+        values = {"lows": [low for low, _ in meetings], "highs": [high for _, high in meetings], "now": now}
+        bars = {(row[0], row[1]): row[2] for row in await self._connection.execute(BARS_IN_FORCE, values)}
+        facts = {}
+        for pair, (first, second) in zip(pairs, found, strict=True):
+            sides = [standing[ticket.user_id] for ticket in (first, second) if ticket is not None]
+            meeting = _pair(first, second) if first and second else None
+            facts[pair] = PairFacts(
+                first=first,
+                second=second,
+                attached=all(side.attached for side in sides),
+                barred_until=bars.get(meeting) if meeting else None,
+                barred=meeting in bars,
+                suspended=any(side.suspended for side in sides),
+                seated=any(side.seated for side in sides),
+            )
+        return facts
+
+    async def open(self, matches: Sequence[NewMatch], now: datetime) -> None:
+        rooms = [match.room_id for match in matches]
+        await self._connection.execute(
+            OPEN_ROOMS,
+            {
+                "ids": rooms,
+                "modes": [match.first.preferences.mode.value for match in matches],
+                # An array per row does not unnest. Interests hold no control characters, so the unit separator is free.
+                "shared": ["\x1f".join(match.shared_interests) for match in matches],
+                "now": now,
+            },
+        )
+        firsts, seconds = [match.first for match in matches], [match.second for match in matches]
+        for position, (tickets, ids) in enumerate(
+            ((firsts, [match.first_member_id for match in matches]), (seconds, [match.second_member_id for match in matches]))
+        ):
+            users = [ticket.user_id for ticket in tickets]
+            values = {"ids": ids, "rooms": rooms, "users": users, "position": position, "now": now}
+            await self._connection.execute(SEAT_MEMBERS, values)
+        ids = [ticket.id for ticket in firsts + seconds]
+        await self._connection.execute(MATCH_TICKETS, {"ids": ids, "rooms": rooms + rooms, "now": now})
+
+
+def _pair(first: Ticket, second: Ticket) -> tuple[UUID, UUID]:
+    low, high = sorted((first.user_id, second.user_id))
+    return low, high
+
+
+def _values(ticket: Ticket) -> dict[str, Any]:
+    return {
+        "id": ticket.id,
+        "status": ticket.status.value,
+        "mode": ticket.preferences.mode.value,
+        "interests": list(ticket.preferences.interests),
+        "languages": list(ticket.preferences.languages),
+        "patience": ticket.preferences.patience,
+        "widens_at": ticket.widens_at,
+        "room_id": ticket.room_id,
+    }
+
+
+def _ticket(row: Sequence[Any]) -> Ticket:
+    return Ticket(
+        id=row[0],
+        user_id=row[1],
+        status=TicketStatus(row[2]),
+        preferences=Preferences(ChatMode(row[3]), tuple(row[4]), tuple(row[5]), row[6]),
+        enqueued_at=row[7],
+        widens_at=row[8],
+        room_id=row[9],
+    )

@@ -1,11 +1,14 @@
 """Suspensions in PostgreSQL."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint
+from sqlalchemy import CheckConstraint, RowMapping, insert, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
 
+from domain.safety import ReportCategory, Suspension, SuspensionScope
 from persistence.base import Row, Timestamp
 
 
@@ -25,3 +28,52 @@ class SuspensionRow(Row, table=True):
     starts_at: datetime = Field(sa_type=Timestamp)
     ends_at: datetime | None = Field(default=None, sa_type=Timestamp)
     lifted_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+_OF = text(
+    "SELECT id, user_id, scope, reason, category, automated, starts_at, ends_at, lifted_at FROM suspension"
+    " WHERE user_id = :user_id OR device_id = (SELECT device_id FROM account WHERE id = :user_id)"
+    " ORDER BY starts_at DESC, id LIMIT :limit"
+)
+
+
+class SuspensionRepository:
+    """`ports.Suspensions` in PostgreSQL."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def of(self, user_id: UUID, limit: int = 50) -> Sequence[Suspension]:
+        rows = (await self._connection.execute(_OF, {"user_id": user_id, "limit": limit})).mappings()
+        return [_suspension(row) for row in rows]
+
+    async def add(self, suspension: Suspension, device_id: UUID | None) -> None:
+        """Writes a suspension; with a device it binds every account that signs in from it."""
+        await self._connection.execute(
+            insert(SuspensionRow).values(
+                id=suspension.id,
+                user_id=suspension.user_id,
+                device_id=device_id,
+                scope=suspension.scope.value,
+                reason=suspension.reason,
+                category=suspension.category and suspension.category.value,
+                automated=suspension.automated,
+                starts_at=suspension.starts_at,
+                ends_at=suspension.ends_at,
+                lifted_at=suspension.lifted_at,
+            )
+        )
+
+
+def _suspension(row: RowMapping) -> Suspension:
+    return Suspension(
+        id=row["id"],
+        user_id=row["user_id"],
+        scope=SuspensionScope(row["scope"]),
+        reason=row["reason"],
+        category=None if row["category"] is None else ReportCategory(row["category"]),
+        automated=row["automated"],
+        starts_at=row["starts_at"],
+        ends_at=row["ends_at"],
+        lifted_at=row["lifted_at"],
+    )

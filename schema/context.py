@@ -1,5 +1,6 @@
 """What every resolver is given: who asks, and the ports that use cases need. Nothing here belongs to one operation alone:
-a socket has one context for all its operations, so it holds factories, never a session of the database."""
+a socket has one context for all its operations, so it holds factories, never a session of the database.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +18,19 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.identity import Caller
-    from domain.ports import AccessTokens, Clock, Directory, Hub, Inbox, RateLimits, Secrets, SignalPost, StatsSource, Transact
+    from domain.ports import (
+        AccessTokens,
+        Clock,
+        Directory,
+        Hub,
+        Inbox,
+        RateLimits,
+        Secrets,
+        SignalPost,
+        StatsSource,
+        Throttle,
+        Transact,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +53,7 @@ class Services:
     signals: SignalPost
     stats: StatsSource
     limits: RateLimits
+    throttle: Throttle
     tokens: AccessTokens
     secrets: Secrets
     clock: Clock
@@ -48,6 +62,9 @@ class Services:
     skip_cooldown: timedelta
     reached: Callable[[UUID], None]
     """Notes that a member (by ID) was told of its match or asked about its room. Cheap; written in batches."""
+    queue_changed: Callable[[], None]
+    """Tells the matcher that somebody may have begun to wait: call it after the commit. Cheap, coalesced, and may be lost: the
+    matcher looks by itself too."""
 
 
 @dataclass(frozen=True, slots=True)

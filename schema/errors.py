@@ -11,6 +11,7 @@ from domain import errors
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import datetime
 
     from schema.rooms import Room
     from schema.safety import Suspension
@@ -51,7 +52,7 @@ class AlreadyInMatchError(UserError):
     room: Annotated[Room, strawberry.lazy("schema.rooms")] = strawberry.field(description="The room of that match.")
 
 
-def _member(error: errors.DomainError, viewer_id: Any) -> UserError:
+def _member(error: errors.DomainError, viewer_id: Any, now: datetime) -> UserError:
     from schema.rooms import Room
     from schema.safety import Suspension
 
@@ -65,7 +66,7 @@ def _member(error: errors.DomainError, viewer_id: Any) -> UserError:
         case errors.Suspended():
             return SuspendedError(message=str(error), suspension=Suspension.of(error.suspension))
         case errors.AlreadyInMatch():
-            return AlreadyInMatchError(message=str(error), room=Room.of(error.room, viewer_id))
+            return AlreadyInMatchError(message=str(error), room=Room.of(error.room, viewer_id, now))
     raise error
 
 
@@ -81,8 +82,9 @@ def answers(*expected: type[errors.DomainError]) -> Callable[[Callable[P, Awaita
             try:
                 return await resolver(*args, **kwargs)
             except expected as error:
-                caller = kwargs["info"].context.caller  # type: ignore[attr-defined]
-                return _member(error, caller.user_id if caller else None)  # type: ignore[return-value]
+                context = kwargs["info"].context  # type: ignore[attr-defined]
+                viewer_id = context.caller.user_id if context.caller else None
+                return _member(error, viewer_id, context.services.clock())  # type: ignore[return-value]
 
         return answering
 

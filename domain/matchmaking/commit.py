@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from domain.events import Matched
+from domain.matchmaking.acceptance import suit
+from domain.matchmaking.ticket import TicketStatus
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from uuid import UUID
 
+    from domain.matchmaking.pool import PoolTicket
     from domain.matchmaking.ticket import Ticket
+    from domain.ports import UnitOfWork
+
+MOST_PAIRS = 256
+"""Pairs in one commit: enough to pay for the fsync, few enough that their users wait for no lock that matters."""
 
 
 class Refusal(StrEnum):
@@ -50,3 +60,93 @@ class NewMatch:
     first_member_id: UUID
     second_member_id: UUID
     shared_interests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A pair that was not matched. `until` is when a bar ends, None for every other reason and for a bar without end."""
+
+    reason: Refusal
+    until: datetime | None = None
+
+
+def refusal(facts: PairFacts, now: datetime) -> Refused | None:
+    """Why the pair may not be matched at `now`, or None when it may."""
+    first, second = facts.first, facts.second
+    if first is None or second is None or first.user_id == second.user_id:
+        return Refused(Refusal.GONE)
+    reasons = {
+        Refusal.GONE: any(ticket.status is not TicketStatus.WAITING for ticket in (first, second)),
+        Refusal.SEATED: facts.seated,
+        Refusal.SUSPENDED: facts.suspended,
+        Refusal.BARRED: facts.barred,
+        Refusal.DETACHED: not facts.attached,
+        Refusal.CHANGED: not accept_each_other(first, second, now),
+    }
+    reason = next((reason for reason, holds in reasons.items() if holds), None)
+    return None if reason is None else Refused(reason, facts.barred_until if reason is Refusal.BARRED else None)
+
+
+def accept_each_other(one: Ticket, other: Ticket, now: datetime) -> bool:
+    """Whether both sides accept the other at `now`; see `acceptance`."""
+    mine, theirs = one.preferences, other.preferences
+    widened = {"one_widened": one.widens_at <= now, "other_widened": other.widens_at <= now}
+    return (
+        mine.mode is theirs.mode
+        and suit(mine.interests, theirs.interests, **widened)
+        and suit(mine.languages, theirs.languages, **widened)
+    )
+
+
+async def commit_pairs(
+    uow: UnitOfWork,
+    pairs: Sequence[tuple[PoolTicket, PoolTicket]],
+    *,
+    new_id: Callable[[], UUID],
+    now: datetime,
+) -> list[NewMatch | Refused]:
+    """Opens a room for every pair that may meet, and answers pair by pair, in order. At most `MOST_PAIRS`.
+
+    Whatever the pool believed is checked again here under the locks of all heads, so that a stale matcher, or several at once,
+    are harmless. Of pairs that share a user only the first is matched.
+    """
+    await uow.lock_users(ticket.user_id for pair in pairs for ticket in pair)
+    facts = await uow.matching.facts([(first.id, second.id) for first, second in pairs], now)
+    taken: set[UUID] = set()
+    results: list[NewMatch | Refused] = []
+    for one, other in pairs:
+        found = facts[one.id, other.id]
+        refused = refusal(found, now)
+        if refused is None and {one.user_id, other.user_id} & taken:
+            refused = Refused(Refusal.GONE)
+        if refused is not None or found.first is None or found.second is None:
+            results.append(refused or Refused(Refusal.GONE))
+            continue
+        taken |= {one.user_id, other.user_id}
+        results.append(_match(found.first, found.second, new_id))
+    matches = [result for result in results if isinstance(result, NewMatch)]
+    if matches:
+        await uow.matching.open(matches, now)
+    for match in matches:
+        for user_id, event in _told(match):
+            uow.append(user_id, event)
+    return results
+
+
+def _match(one: Ticket, other: Ticket, new_id: Callable[[], UUID]) -> NewMatch:
+    first, second = sorted((one, other), key=lambda ticket: (ticket.enqueued_at, ticket.id))
+    theirs = set(second.preferences.interests)
+    return NewMatch(
+        room_id=new_id(),
+        first=first,
+        second=second,
+        first_member_id=new_id(),
+        second_member_id=new_id(),
+        shared_interests=tuple(interest for interest in first.preferences.interests if interest in theirs),
+    )
+
+
+def _told(match: NewMatch) -> Iterator[tuple[UUID, Matched]]:
+    for ticket, partner_id in ((match.first, match.second_member_id), (match.second, match.first_member_id)):
+        matched = replace(ticket, status=TicketStatus.MATCHED, room_id=match.room_id)
+        yield ticket.user_id, Matched(matched, match.room_id, partner_id)

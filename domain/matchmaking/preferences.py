@@ -37,8 +37,7 @@ LANGUAGE_TAG = re.compile(
 )
 """`Language-Tag` of RFC 5646 section 2.1, in lower case, without the grandfathered tags of irregular form."""
 GRANDFATHERED = frozenset(
-    "en-gb-oed i-ami i-bnn i-default i-enochian i-hak i-klingon i-lux i-mingo i-navajo i-pwn i-tao i-tay i-tsu "
-    "sgn-be-fr sgn-be-nl sgn-ch-de".split()
+    ["en-gb-oed", "i-ami", "i-bnn", "i-default", "i-enochian", "i-hak", "i-klingon", "i-lux", "i-mingo", "i-navajo", "i-pwn", "i-tao", "i-tay", "i-tsu", "sgn-be-fr", "sgn-be-nl", "sgn-ch-de"]
 )
 """The `irregular` ones of the same section."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from domain.errors import AlreadyInMatch, NotFound, Suspended
 from domain.events import QueueJoined
 from domain.matchmaking.ending import end_match, end_ticket
-from domain.matchmaking.ticket import QueueLeaveReason, Ticket, TicketStatus
+from domain.matchmaking.ticket import ChatMode, Preferences, QueueLeaveReason, Ticket, TicketStatus
 from domain.rooms import MatchEndReason, MemberLeaveReason, RoomKind
 from domain.safety import most_restrictive
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from domain.matchmaking.ticket import Preferences
     from domain.ports import UnitOfWork
     from domain.rooms import Room
 
@@ -45,7 +44,7 @@ async def join_queue(
         raise AlreadyInMatch(room)
     ticket = await uow.tickets.waiting(user_id)
     if ticket is None:
-        return await enqueue(uow, user_id, preferences, new_id=new_id, now=now)
+        return await enqueue(uow, new_ticket(user_id, preferences, new_id=new_id, now=now), now)
     if ticket.preferences == preferences:
         return ticket
     changed = replace(ticket, preferences=preferences, widens_at=widening(ticket.enqueued_at, preferences))
@@ -82,9 +81,6 @@ async def skip(
     room = await uow.lock_room(room_id, also=(user_id,))
     if room is None or not await _skippable(uow, room, user_id, now):
         raise NotFound
-    last = await uow.tickets.of_room(room_id, user_id)
-    if last is None:
-        raise NotFound
     if requeue:
         await _refuse_suspended(uow, user_id, now)
     await _end(uow, room, user_id, now)
@@ -96,33 +92,29 @@ async def skip(
     if not requeue:
         return None
     ticket = await uow.tickets.waiting(user_id)
-    return ticket or await enqueue(uow, user_id, last.preferences, new_id=new_id, now=now)
+    last = await uow.tickets.of_room(room.id, user_id)
+    # Tickets of very long matches are no longer kept: then anyone of the same mode will do.
+    preferences = last.preferences if last else Preferences(room.mode or ChatMode.VIDEO, (), (), 0)
+    return ticket or await enqueue(uow, new_ticket(user_id, preferences, new_id=new_id, now=now), now)
 
 
-async def enqueue(
-    uow: UnitOfWork,
-    user_id: UUID,
-    preferences: Preferences,
-    *,
-    new_id: Callable[[], UUID],
-    now: datetime,
-    place_of: Ticket | None = None,
-) -> Ticket:
-    """A new WAITING ticket, at the end of the queue or at the place that `place_of` had.
+async def enqueue(uow: UnitOfWork, ticket: Ticket, now: datetime) -> Ticket:
+    """Lets a new WAITING ticket wait. The user's head is locked; the user neither waits nor sits in a match."""
+    await uow.tickets.add(ticket, now, attached=await uow.connections.attached(ticket.user_id))
+    uow.append(ticket.user_id, QueueJoined(ticket))
+    return ticket
 
-    The user's head is locked; the user neither waits nor sits in a match.
-    """
-    ticket = Ticket(
+
+def new_ticket(user_id: UUID, preferences: Preferences, *, new_id: Callable[[], UUID], now: datetime) -> Ticket:
+    """A ticket at the end of the queue."""
+    return Ticket(
         id=new_id(),
         user_id=user_id,
         status=TicketStatus.WAITING,
         preferences=preferences,
-        enqueued_at=place_of.enqueued_at if place_of else now,
-        widens_at=place_of.widens_at if place_of else widening(now, preferences),
+        enqueued_at=now,
+        widens_at=widening(now, preferences),
     )
-    await uow.tickets.add(ticket, now, attached=await uow.connections.attached(user_id))
-    uow.append(user_id, QueueJoined(ticket))
-    return ticket
 
 
 def widening(enqueued_at: datetime, preferences: Preferences) -> datetime:

@@ -140,6 +140,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_member_user_id", "member", ["user_id", "joined_at"], unique=False)
     op.create_index(
+        "ix_member_seat", "member", ["user_id", "room_id"], unique=False, postgresql_where=sa.text("left_at IS NULL")
+    )
+    op.create_index(
+        "ix_member_unreached",
+        "member",
+        ["joined_at"],
+        unique=False,
+        postgresql_where=sa.text("room_kind = 'MATCH' AND left_at IS NULL AND reached_at IS NULL"),
+    )
+    op.create_index(
         "uq_member_open_match_seat",
         "member",
         ["user_id"],
@@ -250,6 +260,12 @@ def downgrade() -> None:
         table_name="member",
         postgresql_where=sa.text("room_kind = 'MATCH' AND left_at IS NULL"),
     )
+    op.drop_index(
+        "ix_member_unreached",
+        table_name="member",
+        postgresql_where=sa.text("room_kind = 'MATCH' AND left_at IS NULL AND reached_at IS NULL"),
+    )
+    op.drop_index("ix_member_seat", table_name="member", postgresql_where=sa.text("left_at IS NULL"))
     op.drop_index("ix_member_user_id", table_name="member")
     op.drop_index("ix_member_typing_until", table_name="member", postgresql_where=sa.text("typing_until IS NOT NULL"))
     op.drop_table("member")

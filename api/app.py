@@ -1,0 +1,83 @@
+"""The routes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+
+from api.graphql_http import GraphQLHTTP
+from api.graphql_ws import GraphQLWebSocket
+from api.metrics import CONTENT_TYPE, exposition
+from api.origins import Cors
+from schema.api import sdl
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from api.parts import Parts
+    from api.settings import Settings
+
+PATH = "/graphql"
+
+WELCOME = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Parley</title>
+<style>body{font:1rem/1.6 system-ui;max-width:42rem;margin:3rem auto;padding:0 1rem;color-scheme:light dark}pre{overflow:auto}</style>
+<h1>Parley</h1>
+<p>The backend for talking to people you do not know yet. This server is ready; its API is at <code>/graphql</code>,
+over HTTP and, with the protocol <code>graphql-transport-ws</code>, over WebSocket.</p>
+<ul>
+<li><a href="/graphql?query=%7Bstats%7Bonline%20waiting%20inCall%20openRooms%20matchesLastHour%7D%7D">How busy it is</a>: a first query</li>
+<li><a href="/schema.graphql">schema.graphql</a>: the whole API</li>
+<li><code>make demo</code>: two WebRTC peers meet through this server, step by step</li>
+</ul>
+<p>Sign in:</p>
+<pre>mutation { signInAnonymously(input: {displayName: "Ada"}) {
+  ... on SignInAnonymouslySuccess { session { accessToken refreshToken } } } }</pre>
+</html>
+"""
+
+
+def application(settings: Settings, parts: Parts) -> Starlette:
+    """The ASGI application over parts that run already: it has no lifespan of its own."""
+    over_http = GraphQLHTTP(parts.engine, parts.admission, parts.context)
+    over_websocket = GraphQLWebSocket(
+        parts.engine, parts.admission, parts.presence, parts.context, parts.origins, parts.live, now=parts.services.clock
+    )
+    text = sdl()
+
+    async def welcome(_: Request) -> Response:
+        return HTMLResponse(WELCOME)
+
+    async def schema(_: Request) -> Response:
+        return PlainTextResponse(text)
+
+    async def alive(_: Request) -> Response:
+        return _json(200, {"status": "alive"})
+
+    async def ready(_: Request) -> Response:
+        failing = await parts.failing()
+        return _json(503, {"status": "not ready", "failing": failing}) if failing else _json(200, {"status": "ready"})
+
+    async def metrics(_: Request) -> Response:
+        return Response(exposition(parts), media_type=CONTENT_TYPE)
+
+    routes = [
+        Route(PATH, over_http),
+        WebSocketRoute(PATH, over_websocket),
+        Route("/", welcome),
+        Route("/healthz", alive),
+        Route("/readyz", ready),
+        Route("/metrics", metrics),
+    ]
+    if settings.introspectable:
+        routes.append(Route("/schema.graphql", schema))
+    return Starlette(routes=routes, middleware=[Middleware(Cors, origins=parts.origins)])
+
+
+def _json(status: int, body: object) -> Response:
+    return Response(orjson.dumps(body), status, media_type="application/json")

@@ -1,0 +1,67 @@
+"""The handshake: who may open a socket, and in which language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers
+
+from api.graphql_ws.limits import SocketLimits
+from api.graphql_ws.messages import SUBPROTOCOL, Close
+from api.graphql_ws.socket import GraphQLSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import Receive, Scope, Send
+
+    from api.graphql_ws.live import LiveSockets
+    from api.gate import Gate, MakeContext, Sockets
+    from api.origins import Origins
+    from schema.execution.execute import Engine
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLWebSocket:
+    """The ASGI application for `WebSocketRoute`. It must be served with `uvicorn_settings()`.
+
+    A page of a foreign origin is answered 403, any handshake while the server stops 503, and a client that does not
+    offer `graphql-transport-ws` is closed with 4406.
+    """
+
+    engine: Engine
+    gate: Gate
+    sockets: Sockets
+    make_context: MakeContext
+    origins: Origins
+    live: LiveSockets
+    limits: SocketLimits = field(default_factory=SocketLimits)
+    now: Callable[[], datetime] = _now
+    """The clock that `Caller.expires_at` is compared with."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        await receive()  # websocket.connect
+        headers = Headers(scope=scope)
+        if len(headers.getlist("origin")) > 1 or not self.origins.allows(headers.get("origin"), headers.get("host")):
+            self.live.refused_origins += 1
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if self.live.draining:
+            await send({"type": "websocket.http.response.start", "status": 503, "headers": [(b"retry-after", b"1")]})
+            await send({"type": "websocket.http.response.body", "body": b""})
+            return
+        if SUBPROTOCOL not in scope["subprotocols"]:
+            await send({"type": "websocket.accept"})
+            await send(
+                {"type": "websocket.close", "code": int(Close.SUBPROTOCOL), "reason": "Subprotocol not acceptable"}
+            )
+            return
+        await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+        await GraphQLSocket(self, scope, receive, send).run()

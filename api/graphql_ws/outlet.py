@@ -1,0 +1,68 @@
+"""The one way to a client: frames leave whole, no faster than the client takes them, and a client that takes none is
+dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from api.graphql_ws.limits import SocketLimits
+    from api.graphql_ws.live import LiveSockets
+    from api.uvicorn_protocol import Wire
+
+
+class Outlet:
+    """Wraps a `Wire`. Whoever has something to send awaits `ready`, then writes at once, without awaiting in between.
+
+    That is the lock: between the two nobody else runs. What is undelivered is therefore one buffer and one frame per
+    operation.
+    """
+
+    def __init__(self, wire: Wire, limits: SocketLimits, live: LiveSockets) -> None:
+        self._wire = wire
+        self._limits = limits
+        self._live = live
+        self._shut = False
+
+    @property
+    def heard_at(self) -> float:
+        """When bytes last arrived, by the loop's clock."""
+        return self._wire.heard_at
+
+    @property
+    def free(self) -> bool:
+        """Whether `ready` would return at once."""
+        return self._wire.writable.is_set() and not self._shut
+
+    def shut(self) -> None:
+        """Nothing more is to be sent."""
+        self._shut = True
+
+    async def ready(self) -> bool:
+        """Wait until the client takes more; False if it never will.
+
+        A client is slow as long as it takes something within the deadline, and stuck when it takes nothing: then its
+        connection is aborted, because closing it politely would wait for the very buffer that is stuck.
+        """
+        wire = self._wire
+        while not wire.writable.is_set() and not self._shut:
+            before = wire.buffered
+            try:
+                async with asyncio.timeout(self._limits.send):
+                    await wire.writable.wait()
+            except TimeoutError:
+                if wire.buffered >= before and not self._shut:
+                    self._live.aborted_slow += 1
+                    self.abort()
+        return not self._shut
+
+    def write(self, *frames: bytes) -> bool:
+        """Send frames in one go. False if there is nobody left to send to."""
+        return not self._shut and self._wire.write(frames)
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        self._shut = True
+        self._wire.abort()

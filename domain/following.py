@@ -1,0 +1,187 @@
+"""Following an inbox: what a subscription tells next, where it goes on, and when it ends.
+
+Pure over the ports: what waits and what time it is come in as arguments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from domain.errors import NotFound, Unauthenticated
+from domain.events import MemberUpdated
+from domain.presence import MEMBER_UPDATES_EVERY
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from domain.identity import Caller
+    from domain.inbox import Entry, Position, View
+    from domain.ports import Clock, Directory, Inbox, Transact, UnitOfWork, Watch
+    from domain.rooms import Member, Room
+
+PAGE: Final = 64
+"""Events that a reader takes out of the inbox at once: what lies undelivered beyond them stays there."""
+IDLE_SECONDS: Final = 30.0
+"""How long a reader waits without looking; it also keeps the mailbox from being forgotten."""
+TOLD_KEPT: Final = 64
+"""Members whose last update is remembered before those that no longer matter are cleared away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Events of the view are gone, or the inbox began anew. The reader goes on from `position`, the present end."""
+
+    position: Position
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What happened next, oldest first; never empty."""
+
+    entries: tuple[Entry, ...]
+
+
+class Follower:
+    """A reader of one view of one inbox. `after` None begins with the oldest event that is retained.
+
+    The `watch` must have been opened before the follower is made. `over` tells whether nothing further can come; the follower then
+    tells what had happened before that, and ends.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        watch: Watch,
+        clock: Clock,
+        *,
+        user_id: UUID,
+        view: View,
+        after: Position | None,
+        over: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
+        self._inbox = inbox
+        self._watch = watch
+        self._clock = clock
+        self._user_id = user_id
+        self._view = view
+        self._position = after
+        self._over = over
+        self._told: dict[UUID, datetime] = {}
+        """When each member's update was told last."""
+
+    async def next(self) -> Page | Lost | None:
+        """Waits for what happens next; None once nothing can happen any more."""
+        while True:
+            over = self._over is not None and await self._over()
+            if over:
+                # The end was seen in the state, whose commit may be a moment ahead of its events.
+                await self._inbox.settled(self._user_id)
+            batch = await self._inbox.read(self._user_id, self._position, self._view, PAGE)
+            if batch.lost:
+                self._position = batch.position
+                return Lost(batch.position, self._clock())
+            latest = last_update_of_each_member(batch.entries)
+            wait = IDLE_SECONDS
+            # A full page may hide something behind it that must not wait.
+            if latest and not over and len(batch.entries) < PAGE:
+                due = self._due(latest)
+                if due < len(latest):
+                    wait = self._until_due(latest[due])
+                    latest = latest[:due]
+                    if not latest:
+                        await self._watch.changed(wait)
+                        continue
+                    self._position = latest[-1].position
+                else:
+                    self._position = batch.position
+            else:
+                self._position = batch.position
+            if latest:
+                self._note(latest)
+                return Page(tuple(latest))
+            if over:
+                return None
+            await self._watch.changed(wait)
+
+    def _due(self, entries: Sequence[Entry]) -> int:
+        """How many of the entries may be told now: all up to the last that is no update, then updates until one came too soon."""
+        due = len(entries)
+        while due and type(entries[due - 1].event) is MemberUpdated:
+            due -= 1
+        if due == len(entries):
+            return due
+        soon = self._clock() - MEMBER_UPDATES_EVERY
+        while due < len(entries):
+            event = entries[due].event
+            told = self._told.get(event.member_id) if isinstance(event, MemberUpdated) else None
+            if told is not None and told > soon:
+                break
+            due += 1
+        return due
+
+    def _until_due(self, entry: Entry) -> float:
+        event = entry.event
+        told = self._told[event.member_id] if isinstance(event, MemberUpdated) else self._clock()
+        return max(0.001, (told + MEMBER_UPDATES_EVERY - self._clock()).total_seconds())
+
+    def _note(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            if type(entry.event) is MemberUpdated:
+                now = self._clock()
+                self._told[entry.event.member_id] = now
+                if len(self._told) > TOLD_KEPT:
+                    soon = now - MEMBER_UPDATES_EVERY
+                    self._told = {member: told for member, told in self._told.items() if told > soon}
+
+
+def last_update_of_each_member(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """The entries without those updates of a member that a later one in the same page replaces: state is loaded when it is told."""
+    last: dict[UUID, Entry] = {}
+    updates = 0
+    for entry in entries:
+        if type(entry.event) is MemberUpdated:
+            last[entry.event.member_id] = entry
+            updates += 1
+    if updates == len(last):
+        return entries
+    return [e for e in entries if type(e.event) is not MemberUpdated or last[e.event.member_id] is e]
+
+
+class Standing:
+    """Whether a session may still be told things: asked again only when the user's control version has moved."""
+
+    def __init__(self, inbox: Inbox, read: Transact, caller: Caller) -> None:
+        self._inbox = inbox
+        self._read = read
+        self._caller = caller
+        self._seen: int | None = None
+
+    @property
+    def moved(self) -> bool:
+        """Whether what the user may do has changed since the last `check`, or was never checked."""
+        return self._inbox.control_version(self._caller.user_id) != self._seen
+
+    async def check(self) -> None:
+        """Raises `Unauthenticated` when the session was revoked."""
+        version = self._inbox.control_version(self._caller.user_id)
+
+        async def stands(uow: UnitOfWork) -> bool:
+            session = await uow.sessions.get(self._caller.session_id)
+            return session is not None and session.revoked_at is None
+
+        if not await self._read(stands):
+            raise Unauthenticated
+        self._seen = version
+
+
+async def seat_in(directory: Directory, room_id: UUID | None, user_id: UUID) -> tuple[Room, Member]:
+    """The open room and the seat that the user holds in it. Raises `NotFound` to everybody else, and for None: no ID of ours."""
+    room = None if room_id is None else (await directory.rooms((room_id,))).get(room_id)
+    seat = None if room is None else room.seat_of(user_id)
+    if room is None or seat is None or not room.holds(user_id):
+        raise NotFound
+    return room, seat

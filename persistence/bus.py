@@ -1,0 +1,256 @@
+"""The bus between workers: `broadcaster`, through its extension point, without the faults that lose messages.
+
+What `broadcaster` 0.3.1 does by itself, and what is done here instead:
+
+- Of two concurrent first subscribers of a channel one gets nothing: here one reconciler subscribes and unsubscribes the backend.
+- Its queues have no bound: here a subscriber that lags loses the backlog and is told so by a `GAP`.
+- A listener that dies takes all subscribers with it in silence: here the backend is connected again, and every subscriber gets
+  a `GAP` once the backend has confirmed its channel.
+- `disconnect()` leaves subscribers hanging: here their iteration ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from contextlib import asynccontextmanager, suppress
+from enum import Enum
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+from urllib.parse import urlsplit
+
+import structlog
+from broadcaster import Broadcast, BroadcastBackend, Event
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+log = structlog.get_logger(__name__)
+
+QUEUE_LIMIT: Final = 1024
+"""Messages that wait for one subscriber, and messages that wait inside the memory backend."""
+
+
+class Gap(Enum):
+    """What a subscriber gets instead of messages that it may have missed."""
+
+    GAP = "GAP"
+
+
+GAP: Final = Gap.GAP
+Received = str | Literal[Gap.GAP]
+
+
+class Bus(Protocol):
+    """Channels by name. At most once: what is lost shows as a `GAP`, unless the publisher's own process was lost."""
+
+    async def publish(self, channel: str, message: str) -> None:
+        """Sends to whoever is subscribed. Raises `ConnectionError` while the bus is down."""
+
+    def subscribe(self, channel: str) -> AbstractAsyncContextManager[AsyncIterator[Received]]:
+        """What is published after the context was entered, in order, until the bus is disconnected. One task may iterate."""
+
+
+class MemoryBackend(BroadcastBackend):
+    """Within one process. A publisher waits while `QUEUE_LIMIT` messages wait for the listener: broadcaster's own has no limit."""
+
+    def __init__(self, url: str = "memory://") -> None:
+        self._url = url
+        self._channels: set[str] = set()
+        self._published: asyncio.Queue[Event] = asyncio.Queue(QUEUE_LIMIT)
+
+    async def connect(self) -> None:
+        self._channels.clear()
+
+    async def disconnect(self) -> None:
+        self._channels.clear()
+
+    async def subscribe(self, group: str) -> None:
+        self._channels.add(group)
+
+    async def unsubscribe(self, group: str) -> None:
+        self._channels.discard(group)
+
+    async def publish(self, channel: str, message: str) -> None:
+        if channel in self._channels:
+            await self._published.put(Event(channel, message))
+
+    async def next_published(self) -> Event:
+        return await self._published.get()
+
+
+class _Reader:
+    """One subscriber's bounded queue."""
+
+    __slots__ = ("_ended", "_moved", "_waiting")
+
+    def __init__(self) -> None:
+        self._waiting: deque[Received] = deque()
+        self._moved = asyncio.Event()
+        self._ended = False
+
+    def offer(self, message: Received) -> None:
+        if message is GAP or len(self._waiting) >= QUEUE_LIMIT:
+            self._waiting.clear()
+            self._waiting.append(GAP)
+        if message is not GAP:
+            self._waiting.append(message)
+        self._moved.set()
+
+    def end(self) -> None:
+        self._ended = True
+        self._moved.set()
+
+    def __aiter__(self) -> _Reader:
+        return self
+
+    async def __anext__(self) -> Received:
+        while not self._waiting:
+            if self._ended:
+                raise StopAsyncIteration
+            self._moved.clear()
+            await self._moved.wait()
+        return self._waiting.popleft()
+
+
+class _Channel:
+    """Who reads a channel, and whether the backend has confirmed it."""
+
+    __slots__ = ("confirmed", "readers")
+
+    def __init__(self) -> None:
+        self.readers: set[_Reader] = set()
+        self.confirmed = asyncio.Event()
+
+
+def backoff(attempt: int) -> float:
+    """Seconds before the next attempt to connect: 0.1 doubling to 5, half of it at random, so that workers do not return as one."""
+    return min(5.0, 0.1 * 2.0 ** min(attempt, 10)) * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, not a secret
+
+
+class ReliableBroadcast(Broadcast):
+    """See the module. A backend tells that it lost its connection by raising, from `next_published` above all."""
+
+    def __init__(self, backend: BroadcastBackend, *, backoff: Callable[[int], float] = backoff) -> None:
+        super().__init__(backend=backend)
+        self._channels: dict[str, _Channel] = {}
+        self._desired = asyncio.Event()
+        self._gap_due = False
+        self._backoff = backoff
+        self._supervisor: asyncio.Task[None] | None = None
+
+    async def connect(self) -> None:
+        """Connects, or raises what the backend raises. From then on a lost connection is mended by itself."""
+        await self._backend.connect()
+        self._supervisor = asyncio.create_task(self._supervise(), name="bus")
+
+    async def disconnect(self) -> None:
+        """Ends the iteration of every subscriber, those included that still wait for their channel to be confirmed."""
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is None:
+            return
+        supervisor.cancel()
+        await asyncio.wait((supervisor,))
+        for channel in self._channels.values():
+            for reader in channel.readers:
+                reader.end()
+            channel.confirmed.set()
+        await self._backend.disconnect()
+
+    async def publish(self, channel: str, message: str) -> None:
+        self._check()
+        await self._backend.publish(channel, message)
+
+    @asynccontextmanager
+    async def subscribe(self, channel: str) -> AsyncIterator[AsyncIterator[Received]]:  # type: ignore[override]  # theirs yields a Subscriber, which has no GAP
+        self._check()
+        reader = _Reader()
+        state = self._channels.setdefault(channel, _Channel())
+        state.readers.add(reader)
+        self._desired.set()
+        try:
+            await state.confirmed.wait()
+            yield reader
+        finally:
+            reader.end()
+            state.readers.discard(reader)
+            if not state.readers and self._channels.get(channel) is state:
+                del self._channels[channel]
+                self._desired.set()
+
+    def _check(self) -> None:
+        if self._supervisor is None:
+            msg = "the bus is not connected"
+            raise ConnectionError(msg)
+
+    async def _supervise(self) -> None:
+        failures = 0
+        connected = True
+        while True:
+            try:
+                if not connected:
+                    await self._backend.connect()
+                connected, began = True, asyncio.get_running_loop().time()
+                try:
+                    async with asyncio.TaskGroup() as tasks:
+                        tasks.create_task(self._listener(), name="bus-listener")
+                        tasks.create_task(self._reconcile(), name="bus-reconciler")
+                finally:
+                    # A connection that held for a while was a good one: the next loss is a new one.
+                    failures = 0 if asyncio.get_running_loop().time() - began > self._backoff(failures) else failures
+            except Exception as error:  # noqa: BLE001  # whatever a backend raises means that its connection is lost
+                cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+                log.warning("bus lost", error=type(cause).__name__, attempt=failures)
+            connected, self._gap_due = False, True
+            for channel in self._channels.values():
+                channel.confirmed.clear()
+            with suppress(Exception):
+                await self._backend.disconnect()
+            await asyncio.sleep(self._backoff(failures))
+            failures += 1
+
+    async def _listener(self) -> None:
+        while True:
+            try:
+                event = await self._backend.next_published()
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise
+                # Something inside the backend was cancelled, not we: a task group would take that for a quiet end.
+                msg = "the backend's reader was cancelled"
+                raise ConnectionError(msg) from error
+            channel = self._channels.get(event.channel)
+            if channel is not None:
+                for reader in channel.readers:
+                    reader.offer(event.message)
+
+    async def _reconcile(self) -> None:
+        """Brings the backend's channels to the desired ones, one call at a time: nobody else subscribes or unsubscribes it."""
+        subscribed: set[str] = set()
+        while True:
+            self._desired.clear()
+            for name, channel in list(self._channels.items()):
+                if name not in subscribed:
+                    await self._backend.subscribe(name)
+                    subscribed.add(name)
+                channel.confirmed.set()
+            for name in subscribed - self._channels.keys():
+                await self._backend.unsubscribe(name)
+                subscribed.discard(name)
+            if self._gap_due:
+                self._gap_due = False
+                for channel in self._channels.values():
+                    for reader in channel.readers:
+                        reader.offer(GAP)
+            await self._desired.wait()
+
+
+def open_bus(url: str) -> ReliableBroadcast:
+    """The bus that a URL names, not connected yet. Raises `ValueError` with a sentence for one that we cannot serve."""
+    scheme = urlsplit(url).scheme
+    if scheme != "memory":
+        msg = f"The bus {scheme or url!r} is not supported: set PARLEY_BUS_URL to memory://."
+        raise ValueError(msg)
+    return ReliableBroadcast(MemoryBackend(url))

@@ -1,0 +1,40 @@
+"""The whole API: what every feature adds to Query, Mutation and Subscription, merged."""
+
+from __future__ import annotations
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from schema.identity import IdentityMutation, IdentityQuery
+from schema.matchmaking import MatchmakingMutation, MatchmakingQuery
+from schema.presence import PresenceMutation
+from schema.rooms import RoomsQuery
+from schema.scalars import SCALARS
+from schema.signaling import SignalingMutation, SignalingQuery
+from schema.stats import StatsQuery, StatsSubscription
+from schema.subscriptions import RealtimeSubscription
+
+
+@strawberry.type(description="What can be asked. `stats` and `me` are open to everybody.")
+class Query(IdentityQuery, StatsQuery, MatchmakingQuery, RoomsQuery, SignalingQuery):
+    """Everything that reads."""
+
+
+@strawberry.type(description="What can be done. The sign-ins and `refreshSession` are open to everybody.")
+class Mutation(IdentityMutation, MatchmakingMutation, SignalingMutation, PresenceMutation):
+    """Everything that writes."""
+
+
+@strawberry.type(description="What happens, as it happens. `stats` is open to everybody.")
+class Subscription(RealtimeSubscription, StatsSubscription):
+    """Everything that streams."""
+
+
+schema = strawberry.Schema(
+    query=Query, mutation=Mutation, subscription=Subscription, config=StrawberryConfig(scalar_map=SCALARS)
+)
+
+
+def sdl() -> str:
+    """The published schema, `schema.graphql`."""
+    return schema.as_str() + "\n"

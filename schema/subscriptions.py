@@ -1,0 +1,203 @@
+"""The streams of the viewer's inbox: `events`, `matchEvents`, `signals`, `presence`.
+
+What may be refused is refused before a stream begins. One that runs outlasts an outage of the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import strawberry
+
+from domain.errors import Unavailable
+from domain.following import Follower, Lost, Standing, seat_in
+from domain.inbox import ALL_KINDS, MATCH_KINDS, PRESENCE_KINDS, SIGNAL_KINDS, Position, View
+from domain.matchmaking.ticket import Ticket
+from domain.ports import UnitOfWork
+from domain.rooms import Room
+from schema.context import Context, Info
+from schema.cursors import inbox_position
+from schema.events import Event, MatchEvent, PresenceEvent, Showing, SignalEvent, room_of
+from schema.ids import parse_id
+from schema.scalars import Cursor
+
+T = TypeVar("T")
+
+
+@strawberry.type
+class RealtimeSubscription:
+    """Resolvers return their generator instead of being one, so that a refusal is an error of the operation, not of an event."""
+
+    @strawberry.subscription(
+        description=(
+            "Everything that happens to the viewer, in order: one subscription and one cursor are enough for a front end. "
+            "Begins with `MatchSnapshot`, or goes on behind `after`."
+        )
+    )
+    async def events(
+        self,
+        info: Info,
+        after: Annotated[
+            Cursor | None,
+            strawberry.argument(
+                description=(
+                    "The `cursor` of the last event that was handled. An `after` in the payload of `connection_init` wins."
+                )
+            ),
+        ] = strawberry.UNSET,
+    ) -> AsyncGenerator[Event, None]:
+        return await _standing(info.context, View(ALL_KINDS), info.context.after or after)
+
+    @strawberry.subscription(
+        description=(
+            "What happens to the viewer on the way into, through and out of matches. Begins with `MatchSnapshot`, or goes "
+            "on behind `after`."
+        )
+    )
+    async def match_events(
+        self,
+        info: Info,
+        after: Annotated[
+            Cursor | None, strawberry.argument(description="The `cursor` of the last event that was handled.")
+        ] = strawberry.UNSET,
+    ) -> AsyncGenerator[MatchEvent, None]:
+        return await _standing(info.context, View(MATCH_KINDS), after)
+
+    @strawberry.subscription(
+        description=(
+            "Signals to the viewer in one room. Without `after` it begins with those that were already sent to the viewer "
+            "there, so an offer that came before the subscription is not lost. Completes when the viewer leaves or the "
+            "room closes."
+        )
+    )
+    async def signals(
+        self,
+        info: Info,
+        room_id: Annotated[strawberry.ID, strawberry.argument(description="A room that the viewer is in.")],
+        after: Annotated[
+            Cursor | None, strawberry.argument(description="The `cursor` of the last event that was handled.")
+        ] = strawberry.UNSET,
+    ) -> AsyncGenerator[SignalEvent, None]:
+        return await _signals(info.context, parse_id(room_id), after)
+
+    @strawberry.subscription(
+        description=(
+            "Who comes, goes and changes in one room. Begins with `PresenceSnapshot`; completes when the viewer leaves or "
+            "the room closes."
+        )
+    )
+    async def presence(
+        self,
+        info: Info,
+        room_id: Annotated[strawberry.ID, strawberry.argument(description="A room that the viewer is in.")],
+    ) -> AsyncGenerator[PresenceEvent, None]:
+        return await _presence(info.context, parse_id(room_id))
+
+
+async def _standing(context: Context, view: View, after: str | None) -> AsyncGenerator[Any, None]:
+    """A stream that goes on behind `after`, or begins with where the viewer stands in matching."""
+    viewer, services = context.viewer, context.services
+    position = inbox_position(after) if after else None
+    standing = await _checked(context)
+    showing = Showing(viewer.user_id, services.reached)
+    if position is not None:
+        return _stream(context, showing, standing, view, position)
+    # The position first: what the state does not show yet is then told as an event.
+    position = await services.inbox.end(viewer.user_id)
+
+    async def state(uow: UnitOfWork) -> tuple[Ticket | None, Room | None]:
+        return await uow.tickets.waiting(viewer.user_id), await uow.rooms.open_match_of(viewer.user_id)
+
+    ticket, room = await services.read(state)
+    snapshot = showing.standing(position, ticket, room, services.clock())
+    return _stream(context, showing, standing, view, position, first=snapshot)
+
+
+async def _signals(context: Context, room_id: UUID | None, after: str | None) -> AsyncGenerator[Any, None]:
+    viewer, services = context.viewer, context.services
+    position = inbox_position(after) if after else None
+    standing = await _checked(context)
+    room, seat = await seat_in(services.directory, room_id, viewer.user_id)
+    return _stream(
+        context,
+        Showing(viewer.user_id, services.reached),
+        standing,
+        View(SIGNAL_KINDS, room.id),
+        position,
+        since=seat.joined_at if position is None else None,
+    )
+
+
+async def _presence(context: Context, room_id: UUID | None) -> AsyncGenerator[Any, None]:
+    viewer, services = context.viewer, context.services
+    standing = await _checked(context)
+    position = await services.inbox.end(viewer.user_id)
+    room, _ = await seat_in(services.directory, room_id, viewer.user_id)
+    showing = Showing(viewer.user_id, services.reached)
+    snapshot = showing.present(position, room, services.clock())
+    return _stream(context, showing, standing, View(PRESENCE_KINDS, room.id), position, first=snapshot)
+
+
+async def _checked(context: Context) -> Standing:
+    standing = Standing(context.services.inbox, context.services.read, context.viewer)
+    await standing.check()
+    return standing
+
+
+async def _stream(
+    context: Context,
+    showing: Showing,
+    standing: Standing,
+    view: View,
+    after: Position | None,
+    *,
+    first: Event | None = None,
+    since: datetime | None = None,
+) -> AsyncGenerator[Any, None]:
+    """Tells `first`, then what the view shows behind `after` and not before `since`.
+
+    A view of a room ends with the viewer's seat in it.
+    """
+    services, user_id, room_id = context.services, context.viewer.user_id, view.room_id
+
+    async def over() -> bool:
+        room = (
+            None if room_id is None else (await _patiently(partial(services.directory.rooms, (room_id,)))).get(room_id)
+        )
+        return room is None or not room.holds(user_id)
+
+    with services.hub.watch(user_id) as watch:
+        ends = None if room_id is None else over
+        follower = Follower(services.inbox, watch, services.clock, user_id=user_id, view=view, after=after, over=ends)
+        if first is not None:
+            yield first
+        while (told := await follower.next()) is not None:
+            if isinstance(told, Lost):
+                if standing.moved:
+                    await _patiently(standing.check)
+                yield showing.lost(told.position, told.at)
+                continue
+            shown = {room for entry in told.entries if (room := room_of(entry.event)) is not None}
+            found = await _patiently(partial(services.directory.rooms, shown)) if shown else {}
+            now = services.clock()
+            for entry in told.entries:
+                event = None if since is not None and entry.at < since else showing.event(entry, found, now)
+                if event is not None:
+                    # Authority is per event, not per connection: whoever signed out meanwhile is told no more.
+                    if standing.moved:
+                        await _patiently(standing.check)
+                    yield event
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Asks until the database answers: what is behind lies in the inbox meanwhile, and the stream goes on where it was."""
+    while True:
+        try:
+            return await ask()
+        except Unavailable as error:
+            await asyncio.sleep(error.retry_after)

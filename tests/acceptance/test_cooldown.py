@@ -1,0 +1,30 @@
+"""The end of a cooldown, with one short enough to wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from tests.acceptance.conftest import Newcomer, meet
+
+COOLDOWN = 2.0
+SETTINGS = {"skip_cooldown_seconds": int(COOLDOWN), "rate_limits": "off"}
+
+pytestmark = pytest.mark.xdist_group("acceptance-strangers")
+
+
+async def test_the_end_of_a_cooldown_matches_those_who_wait(newcomer: Newcomer, interest: str) -> None:
+    """In a quiet hour the two who skipped may be the only ones there: nobody joins, nobody leaves, and still they must not wait for
+    ever, for nothing but the clock can bring them together.
+    """
+    ada, ben = await newcomer("Ada"), await newcomer("Ben")
+    seat, _ = await meet(ada, ben, interest)
+    skipped_at = time.monotonic()
+    await asyncio.gather(ada.skip(seat.room_id), ben.skip(seat.room_id))
+    again = await ada.matched(within=COOLDOWN + 5)
+    waited = time.monotonic() - skipped_at
+    assert (await ben.matched()).room_id == again.room_id != seat.room_id
+    assert waited >= COOLDOWN * 0.95, f"they met again after {waited:.2f} s of a cooldown of {COOLDOWN} s"
+    assert waited < COOLDOWN + 2, f"{waited:.2f} s: the end of the cooldown went unnoticed"

@@ -1,0 +1,129 @@
+"""The main job: strangers sign in, are matched, hold a real WebRTC call set up through the API alone, and move on."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+
+from tests.acceptance import documents
+from tests.acceptance.client import Api, Person, Seat
+from tests.acceptance.conftest import Newcomer, meet
+from tests.acceptance.peer import FRAME, call
+from tests.acceptance.server import ROOT, Server, free_port
+
+pytestmark = pytest.mark.xdist_group("acceptance-strangers")
+
+
+async def test_two_strangers_hold_a_call_that_was_set_up_through_the_api_alone(newcomer: Newcomer, interest: str) -> None:
+    """This is what Parley is for: without it nothing else matters."""
+    ada, ben = await newcomer("Ada"), await newcomer("Ben")
+    ada_seat, ben_seat = await meet(ada, ben, interest)
+    assert (ada_seat.room_id, ada_seat.partner_name, ben_seat.partner_name) == (ben_seat.room_id, "Ben", "Ada")
+    assert ada_seat.polite is not ben_seat.polite, "exactly one side offers"
+
+    ada_saw, ben_saw = await call(ada, ada_seat, ben, ben_seat, lambda *_: None)
+
+    assert ada_saw.offered is not ben_saw.offered
+    offerer, answerer = (ada_saw, ben_saw) if ada_saw.offered else (ben_saw, ada_saw)
+    assert offerer.received[0] == "Answer"
+    assert answerer.received[0] == "Offer"
+    for here, there in ((ada_saw, ben_saw), (ben_saw, ada_saw)):
+        assert here.frame == FRAME, "the other's camera is seen"
+        assert there.candidates_sent > 0
+    assert (ada_saw.echo, ben_saw.echo) == ("hello from Ada", "hello from Ben")
+
+
+async def test_who_skips_meets_somebody_else_and_not_each_other_within_the_cooldown(newcomer: Newcomer, interest: str) -> None:
+    """Being matched again with the person one has just left is the quickest way to lose both."""
+    ada, ben, cleo, dan = [await newcomer(name) for name in ("Ada", "Ben", "Cleo", "Dan")]
+    seat, other_seat = await meet(ada, ben, interest)
+    await call(ada, seat, ben, other_seat, lambda *_: None)
+
+    skipped = await ada.skip(seat.room_id)
+    assert (skipped["__typename"], skipped["ticket"]["status"]) == ("SkipSuccess", "WAITING")
+    assert skipped["ticket"]["interests"] == [interest], "the new ticket has the preferences of the last"
+    assert (await ada.inbox.until("MatchEnded"))["matchEndReason"] == "YOU_SKIPPED"
+    assert (await ben.inbox.until("MatchEnded"))["matchEndReason"] == "PARTNER_LEFT"
+    await ben.join(interest)
+
+    await cleo.join(interest)
+    assert (await ada.matched()).partner_name == "Cleo", "the one who waited longest is first"
+    await dan.join(interest)
+    assert (await ben.matched()).partner_name == "Dan"
+    await asyncio.gather(cleo.matched(), dan.matched())
+
+    seats = await _skip_all(ada, ben)
+    assert {ada.name: seats[0].partner_name, ben.name: seats[1].partner_name} == {"Ada": "Dan", "Ben": "Cleo"}
+
+
+async def _skip_all(*people: Person) -> list[Seat]:
+    """These people skip; those they leave press the same button; all wait for whom they meet next."""
+    rooms = [(await person.ask(documents.ROOMS))["rooms"] for person in people]
+    await asyncio.gather(*(person.skip(room[0]["id"]) for person, room in zip(people, rooms, strict=True)))
+    return [await person.matched() for person in people]
+
+
+async def test_what_two_people_share_is_shown_to_both(newcomer: Newcomer, interest: str) -> None:
+    """A shared interest is the first thing to talk about."""
+    ada, ben = await newcomer("Ada"), await newcomer("Ben")
+    await ada.join(interest.upper(), "Chess")
+    await ben.join(interest, "cooking")
+    seat = await ada.matched()
+    await ben.matched()
+    for person in (ada, ben):
+        room = (await person.ask(documents.ROOM, id=seat.room_id))["room"]
+        assert room["sharedInterests"] == [interest]
+        assert [member["displayName"] for member in room["members"]] == ["Ada", "Ben"]
+        assert room["me"]["displayName"] == person.name
+
+
+async def test_a_front_end_is_told_which_ice_servers_to_use(newcomer: Newcomer, interest: str) -> None:
+    """Without a STUN server two people behind routers find no way to each other."""
+    ada, ben = await newcomer("Ada"), await newcomer("Ben")
+    seat, _ = await meet(ada, ben, interest)
+    configuration = (await ada.ask(documents.ICE, roomId=seat.room_id))["iceConfiguration"]
+    assert [url for server in configuration["servers"] for url in server["urls"]] == ["stun:stun.l.google.com:19302"]
+
+
+async def test_sdp_is_relayed_byte_for_byte(newcomer: Newcomer, interest: str) -> None:
+    """A browser refuses SDP with a changed line end, and says nothing that helps to find out why."""
+    ada, ben = await newcomer("Ada"), await newcomer("Ben")
+    seat, _ = await meet(ada, ben, interest)
+    sdp = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=  \t café \U0001f44b\r\n" + "a=x:" + "y" * 60_000 + "\r\n\r\n"
+    await ada.send(seat.partner_id, {"offer": {"sdp": sdp}})
+    assert (await ben.inbox.until("SignalReceived"))["signal"]["sdp"] == sdp
+
+
+async def test_stats_tell_a_visitor_that_somebody_is_there(api: Api, newcomer: Newcomer, interest: str) -> None:
+    """A start page shows how many people are online before anybody signs in."""
+    ada, ben = await newcomer("Ada"), await newcomer("Ben")
+    await meet(ada, ben, interest)
+    async with asyncio.timeout(10):
+        while (stats := (await api.run(documents.STATS))["stats"])["inCall"] < 2 or stats["online"] < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    assert stats["openRooms"] >= 1
+    assert stats["matchesLastHour"] >= 1
+    assert stats["medianWaitSeconds"] >= 0
+
+
+def test_the_demo_tells_the_story_to_its_end(server: Server) -> None:
+    """A newcomer runs `make demo` to see that it works."""
+    told = subprocess.run(_demo(server.url), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (told.returncode, told.stderr) == (0, "")
+    for line in ("is matched with Ben", "sends its offer", "trickles", "words come back", "a frame of 160 x 120", "skips"):
+        assert line in told.stdout
+
+
+def test_the_demo_says_in_one_sentence_that_there_is_no_server() -> None:
+    """Most newcomers type `make demo` before `make run` once."""
+    url = f"http://127.0.0.1:{free_port()}"
+    told = subprocess.run(_demo(url), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr == f"No Parley server answers at {url}: start one with `make run` in another terminal.\n"
+
+
+def _demo(url: str) -> list[str]:
+    return [sys.executable, "-m", "tests.acceptance.demo", "--url", url]

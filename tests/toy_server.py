@@ -1,0 +1,327 @@
+"""A real Uvicorn server with a toy schema, for tests of the transport; it knows nothing of Parley's features."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID, uuid5
+
+import orjson
+import strawberry
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+from starlette.routing import Route, WebSocketRoute
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from api.gate import TokenExpired, TokenRefused
+from api.graphql_http import GraphQLHTTP
+from api.graphql_ws import GraphQLSocket, GraphQLWebSocket, LiveSockets, SocketLimits
+from api.origins import Cors, Origins
+from api.uvicorn_protocol import uvicorn_settings
+from domain.errors import Conflict, Forbidden, NotFound, RateLimited, Unauthenticated, Unavailable
+from domain.identity import Caller, SessionScope
+from schema.execution.execute import Engine
+
+NAMES = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
+
+
+async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+    """Wait for a condition of this process, and fail if it does not come true in time."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+@dataclass
+class Desk:
+    """What resolvers find as `info.context`, and what a test sees of them."""
+
+    caller: Caller | None
+    after: str | None
+    state: State
+
+
+@dataclass
+class State:
+    """What a test and the resolvers share."""
+
+    started: list[str] = field(default_factory=list)
+    finished: list[str] = field(default_factory=list)
+    hold: asyncio.Event = field(default_factory=asyncio.Event)
+    """Mutations named `hold…` wait for it."""
+    open_streams: int = 0
+    delivered: list[int] = field(default_factory=list)
+    slow_unwind: asyncio.Event | None = None
+
+
+Info = strawberry.Info[Desk, None]
+
+
+@strawberry.type
+class Cat:
+    name: str
+
+
+@strawberry.type
+class Dog:
+    name: str
+
+
+@strawberry.input(one_of=True)
+class Pick:
+    cat: strawberry.Maybe[str]
+    dog: strawberry.Maybe[str]
+
+
+@strawberry.type
+class Tick:
+    number: int
+    filler: str = ""
+    on_delivered: strawberry.Private[Callable[[], None] | None] = None
+
+
+FAILURES: dict[str, Exception] = {
+    "unauthenticated": Unauthenticated(),
+    "forbidden": Forbidden(),
+    "missing": NotFound(),
+    "limited": RateLimited(2.5),
+    "conflict": Conflict("Somebody was first."),
+    "unavailable": Unavailable(3.0),
+    "bug": ValueError("a secret of the database"),
+}
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    def hello(self) -> str:
+        return "world"
+
+    @strawberry.field
+    def user_id(self, info: Info) -> str | None:
+        return str(info.context.caller.user_id) if info.context.caller else None
+
+    @strawberry.field
+    def after(self, info: Info) -> str | None:
+        return info.context.after
+
+    @strawberry.field
+    async def pet(self, pick: Pick) -> Annotated[Cat | Dog, strawberry.union("Pet")]:
+        return Cat(name=pick.cat.value or "") if pick.cat else Dog(name=pick.dog.value or "" if pick.dog else "")
+
+    @strawberry.field
+    def double(self, number: int) -> int:
+        return number * 2
+
+    @strawberry.field
+    def fail(self, kind: str) -> str | None:
+        raise FAILURES[kind]
+
+    @strawberry.field
+    def broken(self) -> str:
+        return None  # type: ignore[return-value]
+
+    @strawberry.field
+    def since(self, at: datetime) -> str:
+        return at.isoformat()
+
+    @strawberry.field
+    async def wait(self, info: Info) -> str:
+        await info.context.state.hold.wait()
+        return "waited"
+
+    @strawberry.field
+    def me(self) -> Query:
+        return self
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    async def note(self, info: Info, name: str) -> str:
+        state = info.context.state
+        state.started.append(name)
+        if name.startswith("hold"):
+            await state.hold.wait()
+        state.finished.append(name)
+        return name
+
+
+@strawberry.type
+class Subscription:
+    @strawberry.subscription
+    async def count(self, info: Info, to: int, filler: int = 0) -> AsyncGenerator[Tick, None]:
+        state = info.context.state
+        state.open_streams += 1
+        try:
+            for number in range(to):
+                yield Tick(number=number, filler="x" * filler, on_delivered=lambda n=number: state.delivered.append(n))  # type: ignore[misc]
+        finally:
+            state.open_streams -= 1
+
+    @strawberry.subscription
+    async def hang(self, info: Info, first: int = 0) -> AsyncGenerator[int, None]:
+        state = info.context.state
+        state.open_streams += 1
+        try:
+            yield first
+            await asyncio.Event().wait()
+        finally:
+            if state.slow_unwind is not None:
+                await state.slow_unwind.wait()
+            state.open_streams -= 1
+
+    @strawberry.subscription
+    async def breaks(self, kind: str) -> AsyncGenerator[int, None]:
+        yield 1
+        raise FAILURES[kind]
+
+    @strawberry.subscription
+    async def refuses(self) -> AsyncGenerator[int, None]:
+        raise Forbidden
+        yield 1
+
+
+schema = strawberry.Schema(Query, Mutation, Subscription)
+
+
+def caller(name: str, seconds: float = 900) -> Caller:
+    """The caller that the token `ok:{name}` names."""
+    return Caller(uuid5(NAMES, name), uuid5(NAMES, name + "s"), SessionScope.FULL, datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+class FakeGate:
+    """Tokens say what they are: `ok:ada`, `short:ada` (0.2 s), `expired`, `down`; anything else is refused."""
+
+    async def admit(self, authorization: str | None) -> Caller | None:
+        if authorization is None:
+            return None
+        kind, _, name = authorization.removeprefix("Bearer ").partition(":")
+        match kind:
+            case "ok":
+                return caller(name)
+            case "short":
+                return caller(name, 0.2)
+            case "expired":
+                raise TokenExpired
+            case "down":
+                raise ConnectionRefusedError
+        raise TokenRefused
+
+
+class FakeSockets:
+    """Counts; fails for the users in `broken`."""
+
+    def __init__(self) -> None:
+        self.opened_sockets: list[GraphQLSocket] = []
+        self.closed_sockets: list[GraphQLSocket] = []
+        self.broken: set[UUID] = set()
+
+    async def opened(self, caller: Caller, socket: GraphQLSocket) -> None:
+        self.opened_sockets.append(socket)
+        if caller.user_id in self.broken:
+            raise ConnectionResetError
+
+    async def closed(self, socket: GraphQLSocket) -> None:
+        await asyncio.sleep(0)
+        self.closed_sockets.append(socket)
+
+
+@dataclass
+class Toy:
+    """A running server."""
+
+    port: int
+    engine: Engine
+    live: LiveSockets
+    sockets: FakeSockets
+    state: State
+    server: uvicorn.Server
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/graphql"
+
+    @asynccontextmanager
+    async def client(self, token: str | None = None, **options: Any) -> AsyncIterator[Client]:
+        """A client that has initialised, if it was given a payload by token or `payload`."""
+        payload = options.pop("payload", {"authorization": f"Bearer {token}"} if token else {})
+        options.setdefault("subprotocols", [Subprotocol("graphql-transport-ws")])
+        init = options.pop("init", True)
+        async with connect(
+            f"ws://127.0.0.1:{self.port}/graphql", compression=None, ping_interval=None, close_timeout=1, **options
+        ) as connection:
+            client = Client(connection)
+            if init:
+                await client.send(type="connection_init", payload=payload)
+                assert await client.receive() == {"type": "connection_ack"}
+            yield client
+
+
+@dataclass
+class Client:
+    """Speaks the protocol by hand, so that it can also speak it badly."""
+
+    connection: ClientConnection
+
+    async def send(self, **message: object) -> None:
+        await self.connection.send(orjson.dumps(message).decode())
+
+    async def subscribe(self, id: str, query: str, **payload: object) -> None:
+        await self.send(id=id, type="subscribe", payload={"query": query, **payload})
+
+    async def receive(self) -> Any:
+        async with asyncio.timeout(5):
+            text = await self.connection.recv()
+        assert isinstance(text, str), "clients of the protocol fail on binary frames"
+        return orjson.loads(text)
+
+    async def closed(self) -> tuple[int | None, str | None]:
+        """Read until the server closes; the code and the reason."""
+        async with asyncio.timeout(5):
+            with suppress(ConnectionClosed):
+                while True:
+                    await self.connection.recv()
+        return self.connection.close_code, self.connection.close_reason
+
+
+@asynccontextmanager
+async def toy_server(
+    limits: SocketLimits | None = None, *, development: bool = False, allowed: tuple[str, ...] = (), introspection: bool = True
+) -> AsyncIterator[Toy]:
+    """Serve the toy schema on a free port of the loopback."""
+    engine = Engine(schema, introspection=introspection)
+    live, sockets, state = LiveSockets(), FakeSockets(), State()
+
+    def make_context(caller: Caller | None, request: HTTPConnection, after: str | None, socket: GraphQLSocket | None) -> Desk:
+        return Desk(caller, after, state)
+
+    gate, origins = FakeGate(), Origins.of(allowed, development=development)
+    websocket = GraphQLWebSocket(engine, gate, sockets, make_context, origins, live, limits or SocketLimits())
+    app = Starlette(
+        routes=[
+            Route("/graphql", GraphQLHTTP(engine, gate, make_context, body_seconds=0.3)),
+            WebSocketRoute("/graphql", websocket),
+        ]
+    )
+    app.add_middleware(Cors, origins=origins)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(app, lifespan="off", log_config=None, timeout_graceful_shutdown=2, **uvicorn_settings())
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await until(lambda: server.started)
+        yield Toy(listener.getsockname()[1], engine, live, sockets, state, server)
+    finally:
+        server.should_exit = True
+        await serving
+        listener.close()
