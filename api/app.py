@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from api.graphql_http import GraphQLHTTP
-from api.graphql_ws import GraphQLWebSocket
+from api.graphql_ws.endpoint import GraphQLWebSocket
 from api.metrics import CONTENT_TYPE, exposition
 from api.origins import Cors
 from schema.api import sdl
@@ -46,7 +46,13 @@ def application(settings: Settings, parts: Parts) -> Starlette:
     """The ASGI application over parts that run already: it has no lifespan of its own."""
     over_http = GraphQLHTTP(parts.engine, parts.admission, parts.context)
     over_websocket = GraphQLWebSocket(
-        parts.engine, parts.admission, parts.presence, parts.context, parts.origins, parts.live, now=parts.services.clock
+        parts.engine,
+        parts.admission,
+        parts.presence,
+        parts.context,
+        parts.origins,
+        parts.live,
+        now=parts.services.clock,
     )
     text = sdl()
 

@@ -136,7 +136,9 @@ class GraphQLHTTP:
 
     async def _body(self, request: Request) -> bytes:
         """The body, read only as far as it is allowed to be long."""
-        too_long = _refuse(413, f"The body is longer than {self.max_body} bytes.", connection="close")
+        # The connection stays open: Uvicorn throws away what still comes. Closing it with unread data would reset it, and
+        # the client would see that instead of the answer.
+        too_long = _refuse(413, f"The body is longer than {self.max_body} bytes.")
         declared = request.headers.get("content-length", "0")
         if declared.isdecimal() and int(declared) > self.max_body:
             raise too_long

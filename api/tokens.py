@@ -34,7 +34,7 @@ ISSUER = "parley"
 AUDIENCE = "parley"
 ALGORITHM = "EdDSA"
 LONGEST_ACCESS_TOKEN = 2048
-"""Characters; ours have about 450."""
+"""Characters; ours have about 410."""
 CLAIMS = ("iss", "aud", "sub", "sid", "exp", "iat", "jti", "scope")
 DEVELOPMENT_FILE = "secrets"
 ROOT_BYTES = 32

@@ -8,12 +8,17 @@ abort.
 from __future__ import annotations
 
 import socket
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
 
 if TYPE_CHECKING:
     import asyncio
@@ -53,8 +58,8 @@ class Wire(Protocol):
     """When bytes last arrived, by the loop's clock."""
 
     @property
-    def buffered(self) -> int:
-        """Bytes written that the kernel has not taken yet."""
+    def outstanding(self) -> int:
+        """Bytes written that the client has not taken: in this process, and in our kernel where that can be told (Linux)."""
         ...
 
     def write(self, frames: Iterable[bytes]) -> bool:
@@ -79,6 +84,9 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
         connection = transport.get_extra_info("socket")
         if connection is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            # asyncio leaves Nagle's algorithm on for sockets that were not made by its own create_server: 40 ms an event.
+            with suppress(OSError):
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._abort_timer: asyncio.TimerHandle | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -91,9 +99,16 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
         super().data_received(data)
 
     @property
-    def buffered(self) -> int:
-        """See `Wire`."""
-        return 0 if self.disconnected else self.transport.get_write_buffer_size()
+    def outstanding(self) -> int:
+        """See `Wire`. The kernel's part matters: it lets us write again only once a third of its buffer is free."""
+        connection = self.transport.get_extra_info("socket")
+        if self.disconnected or connection is None:
+            return 0
+        held = bytearray(4)
+        if sys.platform == "linux":
+            with suppress(OSError):
+                fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, held)
+        return self.transport.get_write_buffer_size() + int.from_bytes(held, sys.byteorder)
 
     def write(self, frames: Iterable[bytes]) -> bool:
         """See `Wire`."""
@@ -173,6 +188,9 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
             if self.close_sent or self.disconnected:
                 raise ClientDisconnected
         await super().send(message)
+        if self.close_sent:
+            # Uvicorn forgets this after an HTTP answer to a handshake, and then logs that there was none.
+            self.handshake_complete = True
 
     def _abort_later(self) -> None:
         if self._abort_timer is None and not self.disconnected:

@@ -178,9 +178,9 @@ class Standing:
         self._seen = version
 
 
-async def seat_in(directory: Directory, room_id: UUID | None, user_id: UUID) -> tuple[Room, Member]:
-    """The open room and the seat that the user holds in it. Raises `NotFound` to everybody else, and for None: no ID of ours."""
-    room = None if room_id is None else (await directory.rooms((room_id,))).get(room_id)
+async def seat_in(directory: Directory, room_id: UUID, user_id: UUID) -> tuple[Room, Member]:
+    """The open room and the seat that the user holds in it. Raises `NotFound` to everybody else."""
+    room = (await directory.rooms((room_id,))).get(room_id)
     seat = None if room is None else room.seat_of(user_id)
     if room is None or seat is None or not room.holds(user_id):
         raise NotFound

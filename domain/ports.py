@@ -98,8 +98,7 @@ class Tickets(Protocol):
         """Sets whether the user's WAITING ticket is offered to partners; it keeps its place."""
 
     async def changed_since(self, since: datetime | None) -> Sequence[tuple[PoolTicket, bool]]:
-        """Tickets written at or after `since`, by `Matching.time`, each with whether it is offered to partners: it is WAITING
-        and not paused. All that are offered for None.
+        """Tickets written at or after `since`, by `Matching.time` (all WAITING ones for None), each with whether it still waits.
         """
 
     async def unattended(self, now: datetime) -> Sequence[UUID]:

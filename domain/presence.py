@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from domain.errors import Conflict, NotFound
+from domain.events import MemberUpdated
+from domain.matchmaking.ending import end_match
+from domain.rooms import MatchEndReason, MediaState, Member, MemberLeaveReason, MemberStatus, RoomKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from domain.ports import UnitOfWork
+    from domain.rooms import Room
 
 AWAY_AFTER = timedelta(seconds=3)
 """How long a detached user is still shown as ONLINE: a reload of a page goes unseen."""
@@ -26,3 +40,135 @@ class PresenceChange:
     camera: bool | None = None
     microphone: bool | None = None
     screen: bool | None = None
+
+
+async def attach(uow: UnitOfWork, connection_id: UUID, user_id: UUID, *, now: datetime) -> bool:
+    """Adds a connection. A user who was detached is back: the ticket is offered again, and seats that are AWAY become ONLINE.
+
+    Returns whether the user was detached. Repeating it changes nothing. Raises `Conflict` when a seat was taken while the rooms
+    were being locked: try again.
+    """
+    rooms = await _lock_held(uow, user_id)
+    if not await uow.connections.attach(connection_id, user_id, now):
+        return False
+    await uow.tickets.pause(user_id, now, paused=False)
+    known = {room.id for room in rooms}
+    if any(room.id not in known for room in await uow.rooms.held_by(user_id)):
+        raise Conflict("A seat was taken at this moment: try again.")
+    for room in rooms:
+        seat = room.held_seat_of(user_id)
+        if seat is not None and seat.status is MemberStatus.AWAY:
+            await uow.rooms.save_member(replace(seat, status=MemberStatus.ONLINE))
+            _tell(uow, room.inside, seat)
+    return True
+
+
+async def detach(uow: UnitOfWork, connection_id: UUID, user_id: UUID, *, resume: timedelta, now: datetime) -> bool:
+    """Takes that connection away, and no other: a socket that reconnects may be there already, and keep the user attached.
+
+    With the last one, what the user holds is held for `resume`, and the ticket is paused at its place. Returns whether the
+    user is detached now. Repeating it changes nothing.
+    """
+    await uow.lock_users((user_id,))
+    if not await uow.connections.detach(connection_id, user_id, now, now + resume):
+        return False
+    await uow.tickets.pause(user_id, now, paused=True)
+    return True
+
+
+async def show_away(uow: UnitOfWork, user_id: UUID, *, now: datetime) -> None:
+    """Shows the seats of a user who has been detached for `AWAY_AFTER` as AWAY; tells the others."""
+    rooms = await _lock_held(uow, user_id)
+    hold = await uow.connections.hold(user_id)
+    if hold is None or now - hold[0] < AWAY_AFTER:
+        return
+    for room in rooms:
+        seat = room.held_seat_of(user_id)
+        if seat is not None and seat.status is MemberStatus.ONLINE:
+            await uow.rooms.save_member(replace(seat, status=MemberStatus.AWAY))
+            _tell(uow, room.others(user_id), seat)
+
+
+async def lose(uow: UnitOfWork, user_id: UUID, *, now: datetime) -> None:
+    """Takes the seat of a user who did not come back in time: the match ends, and nobody is queued."""
+    rooms = await _lock_held(uow, user_id)
+    hold = await uow.connections.hold(user_id)
+    if hold is None or now < hold[1]:
+        return
+    for room in rooms:
+        seat = room.held_seat_of(user_id)
+        if seat is not None and room.kind is RoomKind.MATCH:
+            await end_match(
+                uow,
+                room,
+                seat,
+                told=MatchEndReason.YOU_LEFT,
+                others_told=MatchEndReason.PARTNER_LOST,
+                left=MemberLeaveReason.CONNECTION_LOST,
+                now=now,
+            )
+
+
+async def lapse_typing(uow: UnitOfWork, room_id: UUID, *, now: datetime) -> None:
+    """Clears what somebody began to type and left, and tells everybody in the room."""
+    room = await uow.lock_room(room_id)
+    for member in room.inside if room is not None else ():
+        if room is not None and member.typing_until is not None and not member.typing(now):
+            await uow.rooms.save_member(replace(member, typing_until=None))
+            _tell(uow, room.inside, member)
+
+
+async def update_presence(
+    uow: UnitOfWork, user_id: UUID, room_id: UUID, change: PresenceChange, *, now: datetime
+) -> tuple[Room, Member]:
+    """Changes the user's own presence in a room and returns the room before and the seat after it.
+
+    Everybody in the room is told, the user's other tabs too, unless nothing changed to be seen. Raises `NotFound` for a room in
+    which the user holds no seat.
+    """
+    room = await uow.lock_room(room_id, also=(user_id,))
+    seat = room.held_seat_of(user_id) if room is not None else None
+    if room is None or seat is None:
+        raise NotFound
+    changed = replace(seat, media=_media(seat.media, change), typing_until=_typing_until(seat, change, now))
+    if changed != seat:
+        await uow.rooms.save_member(changed)
+    # Whoever typed for too long is still shown as typing until somebody is told otherwise.
+    if (changed.media, changed.typing_until is None) != (seat.media, seat.typing_until is None):
+        _tell(uow, room.inside, seat)
+    return room, changed
+
+
+async def _lock_held(uow: UnitOfWork, user_id: UUID) -> Sequence[Room]:
+    """Locks the rooms in which the user holds a seat, then the user; returns those rooms as they are under the locks.
+
+    Which rooms these are is read before, because rooms come before heads in the lock order: a seat taken in between is missing.
+    """
+    held = await uow.rooms.held_by(user_id)
+    if held:
+        return await uow.lock_rooms((room.id for room in held), also=(user_id,))
+    await uow.lock_users((user_id,))
+    return ()
+
+
+def _media(media: MediaState, change: PresenceChange) -> MediaState:
+    return MediaState(
+        camera=media.camera if change.camera is None else change.camera,
+        microphone=media.microphone if change.microphone is None else change.microphone,
+        screen=media.screen if change.screen is None else change.screen,
+    )
+
+
+def _typing_until(seat: Member, change: PresenceChange, now: datetime) -> datetime | None:
+    match change.typing:
+        case None:
+            return seat.typing_until
+        case True:
+            return now + TYPING_LAPSES_AFTER
+        case False:
+            return None
+
+
+def _tell(uow: UnitOfWork, audience: Iterable[Member], about: Member) -> None:
+    for member in audience:
+        uow.append(member.user_id, MemberUpdated(about.room_id, about.id))

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, UUID as PG_UUID
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from domain.errors import Conflict, Unavailable
 from persistence.identity import DeviceRepository, SessionRepository, UserRepository
@@ -161,6 +162,12 @@ class Database:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
             raise translated(error) from error
+
+    @property
+    def connections_in_use(self) -> int:
+        """How many of the pool's connections are taken."""
+        pool = self.engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     async def close(self) -> None:
         """Waits for the units under way, then closes the pool."""

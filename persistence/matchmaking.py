@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
 
 from domain.matchmaking.commit import NewMatch, PairFacts
+from domain.matchmaking.pool import PoolTicket
 from domain.matchmaking.ticket import ChatMode, Preferences, QueueLeaveReason, Ticket, TicketStatus
 from persistence.base import Row, Timestamp
 
@@ -91,9 +92,9 @@ PAUSE = text("""
     UPDATE ticket SET paused = :paused, attended = attended OR NOT :paused, changed_at = clock_timestamp()
     WHERE user_id = :user_id AND status = 'WAITING' AND (paused <> :paused OR NOT attended)
 """)
-OFFERED = "status = 'WAITING' AND NOT paused"
-ALL_OFFERED = text(f"SELECT {TICKET} FROM ticket WHERE {OFFERED}")  # noqa: S608
-CHANGED = text(f"SELECT {TICKET}, {OFFERED} FROM ticket WHERE changed_at >= :since")  # noqa: S608
+POOL_TICKET = "id, user_id, mode, interests, languages, enqueued_at, widens_at, NOT paused, status = 'WAITING'"
+ALL_WAITING = text(f"SELECT {POOL_TICKET} FROM ticket WHERE status = 'WAITING'")  # noqa: S608
+CHANGED = text(f"SELECT {POOL_TICKET} FROM ticket WHERE changed_at >= :since")  # noqa: S608
 UNATTENDED = """
     SELECT t.user_id, t.attended
     FROM ticket t JOIN head h ON h.user_id = t.user_id
@@ -132,10 +133,15 @@ class TicketRepository:
     async def pause(self, user_id: UUID, now: datetime, *, paused: bool) -> None:  # noqa: ARG002  # the same
         await self._connection.execute(PAUSE, {"user_id": user_id, "paused": paused})
 
-    async def changed_since(self, since: datetime | None) -> Sequence[tuple[Ticket, bool]]:
+    async def changed_since(self, since: datetime | None) -> Sequence[tuple[PoolTicket, bool]]:
         if since is None:
-            return [(_ticket(row), True) for row in await self._connection.execute(ALL_OFFERED)]
-        return [(_ticket(row), row[-1]) for row in await self._connection.execute(CHANGED, {"since": since})]
+            rows = await self._connection.execute(ALL_WAITING)
+        else:
+            rows = await self._connection.execute(CHANGED, {"since": since})
+        return [
+            (PoolTicket(row[0], row[1], row[2], frozenset(row[3]), frozenset(row[4]), *row[5:8]), row[8])
+            for row in rows
+        ]
 
     async def unattended(self, now: datetime) -> Sequence[UUID]:
         rows = await self._connection.execute(ALL_UNATTENDED, {"now": now, "joined": now - NEVER_ATTENDED_WAITS})
@@ -178,7 +184,12 @@ class BarRepository:
         self._connection = connection
 
     async def raise_bar(
-        self, one: UUID, other: UUID, kind: str, until: datetime | None, now: datetime  # noqa: ARG002  # the same
+        self,
+        one: UUID,
+        other: UUID,
+        kind: str,
+        until: datetime | None,
+        now: datetime,  # noqa: ARG002  # the same
     ) -> None:
         low, high = sorted((one, other))
         await self._connection.execute(RAISE_BAR, {"low": low, "high": high, "kind": kind, "until": until})
@@ -277,7 +288,10 @@ class MatchingRepository:
         )
         firsts, seconds = [match.first for match in matches], [match.second for match in matches]
         for position, (tickets, ids) in enumerate(
-            ((firsts, [match.first_member_id for match in matches]), (seconds, [match.second_member_id for match in matches]))
+            (
+                (firsts, [match.first_member_id for match in matches]),
+                (seconds, [match.second_member_id for match in matches]),
+            )
         ):
             users = [ticket.user_id for ticket in tickets]
             values = {"ids": ids, "rooms": rooms, "users": users, "position": position, "now": now}

@@ -1,8 +1,12 @@
 """Workers and the connections that they hold, in PostgreSQL."""
 
+# SQLModel resolves annotations when the class is made, so this module does without `from __future__ import annotations`.
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
 
 from persistence.base import Row, Timestamp
@@ -27,3 +31,114 @@ class ConnectionRow(Row, table=True):
     user_id: UUID = Field(foreign_key="account.id", index=True)
     worker: UUID = Field(foreign_key="worker.incarnation", index=True)
     connected_at: datetime = Field(sa_type=Timestamp)
+
+
+ADD = text(
+    "INSERT INTO connection (id, user_id, worker, connected_at) VALUES (:id, :user_id, :worker, :now)"
+    " ON CONFLICT (id) DO NOTHING"
+)
+BACK = text(
+    "UPDATE head SET detached_at = NULL, hold_until = NULL WHERE user_id = :user_id AND detached_at IS NOT NULL"
+)
+REMOVE = text("DELETE FROM connection WHERE id = :id")
+ATTACHED = text("SELECT EXISTS (SELECT FROM connection WHERE user_id = :user_id)")
+GONE = text(
+    "UPDATE head SET detached_at = :now, hold_until = :hold_until WHERE user_id = :user_id AND detached_at IS NULL"
+)
+HOLD = text("SELECT detached_at, hold_until FROM head WHERE user_id = :user_id AND detached_at IS NOT NULL")
+AWAY = text("""
+    SELECT h.user_id FROM head h
+    WHERE h.detached_at <= :before AND h.hold_until IS NOT NULL
+      AND EXISTS (SELECT FROM member m WHERE m.user_id = h.user_id AND m.left_at IS NULL AND m.status = 'ONLINE')
+    ORDER BY h.detached_at LIMIT :limit
+""")
+HOLDS_SOMETHING = """(EXISTS (SELECT FROM member m WHERE m.user_id = h.user_id AND m.left_at IS NULL)
+           OR EXISTS (SELECT FROM ticket t WHERE t.user_id = h.user_id AND t.status = 'WAITING'))"""
+LOST = text("""
+    SELECT h.user_id FROM head h
+    WHERE h.detached_at IS NOT NULL AND h.hold_until <= :now
+      AND EXISTS (SELECT FROM member m WHERE m.user_id = h.user_id AND m.left_at IS NULL)
+    ORDER BY h.hold_until LIMIT :limit
+""")
+# Skipped heads are in use by somebody who knows better, and are looked at again the next time.
+SETTLE = text(f"""
+    UPDATE head SET hold_until = NULL
+    WHERE user_id IN (SELECT h.user_id FROM head h
+                      WHERE h.detached_at IS NOT NULL AND h.hold_until <= :now AND NOT {HOLDS_SOMETHING}
+                      LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED)
+""")  # noqa: S608  # a condition of ours, as below
+REGISTER = text("INSERT INTO worker (incarnation, started_at, lease_until) VALUES (:worker, :now, :lease_until)")
+RENEW = text("UPDATE worker SET lease_until = :lease_until WHERE incarnation = :worker")
+PAUSE_ORPHANS = text("""
+    UPDATE ticket SET paused = TRUE, changed_at = clock_timestamp()
+    WHERE status = 'WAITING' AND NOT paused AND NOT EXISTS
+          (SELECT FROM connection c WHERE c.user_id = ticket.user_id AND c.worker = :worker)
+""")
+DETACH_ORPHANS = text("""
+    UPDATE head SET detached_at = :now, hold_until = :hold_until
+    WHERE detached_at IS NULL AND NOT EXISTS
+          (SELECT FROM connection c WHERE c.user_id = head.user_id AND c.worker = :worker)
+""")
+PROLONG_HOLDS = text(f"""
+    UPDATE head AS h SET hold_until = :hold_until
+    WHERE h.detached_at IS NOT NULL AND h.hold_until < :hold_until AND {HOLDS_SOMETHING}
+""")  # noqa: S608
+REMOVE_ORPHANS = text("DELETE FROM connection WHERE worker <> :worker")
+REMOVE_WORKERS = text("DELETE FROM worker WHERE incarnation <> :worker")
+
+BATCH = 1000
+"""Users looked up or settled at once; the rest come a sweep later."""
+
+
+class ConnectionRepository:
+    """See `ports.Connections`. `worker` is the incarnation of this process.
+
+    A hold is a head with `detached_at` and `hold_until`. Once it has ended with nothing held, `hold_until` becomes null: what the
+    sweeps look at is who was detached lately, not everybody who ever was.
+    """
+
+    def __init__(self, connection: AsyncConnection, worker: UUID) -> None:
+        self._connection = connection
+        self._worker = worker
+
+    async def attach(self, connection_id: UUID, user_id: UUID, now: datetime) -> bool:
+        values = {"id": connection_id, "user_id": user_id, "worker": self._worker, "now": now}
+        await self._connection.execute(ADD, values)
+        return (await self._connection.execute(BACK, {"user_id": user_id})).rowcount > 0
+
+    async def detach(self, connection_id: UUID, user_id: UUID, now: datetime, hold_until: datetime) -> bool:
+        await self._connection.execute(REMOVE, {"id": connection_id})
+        if await self.attached(user_id):
+            return False
+        await self._connection.execute(GONE, {"user_id": user_id, "now": now, "hold_until": hold_until})
+        return True
+
+    async def attached(self, user_id: UUID) -> bool:
+        return bool(await self._connection.scalar(ATTACHED, {"user_id": user_id}))
+
+    async def away(self, before: datetime) -> Sequence[UUID]:
+        return list(await self._connection.scalars(AWAY, {"before": before, "limit": BATCH}))
+
+    async def lost(self, now: datetime) -> Sequence[UUID]:
+        return list(await self._connection.scalars(LOST, {"now": now, "limit": BATCH}))
+
+    async def hold(self, user_id: UUID) -> tuple[datetime, datetime] | None:
+        row = (await self._connection.execute(HOLD, {"user_id": user_id})).one_or_none()
+        return None if row is None else (row.detached_at, row.hold_until or row.detached_at)
+
+    async def settle(self, now: datetime) -> None:
+        await self._connection.execute(SETTLE, {"now": now, "limit": BATCH})
+
+    async def register_worker(self, now: datetime, lease_until: datetime) -> None:
+        await self._connection.execute(REGISTER, {"worker": self._worker, "now": now, "lease_until": lease_until})
+
+    async def renew_worker(self, lease_until: datetime) -> None:
+        await self._connection.execute(RENEW, {"worker": self._worker, "lease_until": lease_until})
+
+    async def release_worker(self, now: datetime, hold_until: datetime) -> None:
+        mine = {"worker": self._worker}
+        await self._connection.execute(PAUSE_ORPHANS, mine)
+        await self._connection.execute(PROLONG_HOLDS, {"hold_until": hold_until})
+        await self._connection.execute(DETACH_ORPHANS, mine | {"now": now, "hold_until": hold_until})
+        await self._connection.execute(REMOVE_ORPHANS, mine)
+        await self._connection.execute(REMOVE_WORKERS, mine)

@@ -37,6 +37,8 @@ ROOMS_KEPT = 16
     )
 )
 class Event:
+    """An entry of the inbox."""
+
     cursor: Cursor = strawberry.field(
         description="The event's place in the viewer's inbox; give it as `after` to go on behind it."
     )
@@ -49,7 +51,7 @@ class Event:
     )
 )
 class ResyncRequired(Event):
-    pass
+    """See `domain.following.Lost`."""
 
 
 @strawberry.type(
@@ -59,6 +61,8 @@ class ResyncRequired(Event):
     )
 )
 class MatchSnapshot(Event):
+    """`on_delivered` is for the transport: to be called once the response was written."""
+
     waiting_ticket: Ticket | None = strawberry.field(
         description="The viewer's place in the queue; null if they have none."
     )
@@ -70,17 +74,23 @@ class MatchSnapshot(Event):
 
 @strawberry.type(description="The viewer waits in the queue, or what they ask for there has changed.")
 class QueueJoined(Event):
+    """See `domain.events.QueueJoined`."""
+
     ticket: Ticket = strawberry.field(description="The place in the queue.")
 
 
 @strawberry.type(description="The viewer left the queue without a match.")
 class QueueLeft(Event):
+    """See `domain.events.QueueLeft`."""
+
     ticket: Ticket = strawberry.field(description="The place that they had.")
     queue_leave_reason: QueueLeaveReason = strawberry.field(description="Why.")
 
 
 @strawberry.type(description="The viewer has met somebody: both are in the room now.")
 class Matched(Event):
+    """See `domain.events.Matched`; `on_delivered` as in `MatchSnapshot`."""
+
     ticket: Ticket = strawberry.field(description="The place in the queue that led to it.")
     room: Room = strawberry.field(description=ROOM)
     partner: Member = strawberry.field(description="Whom they met; `polite` tells which side makes the first offer.")
@@ -89,12 +99,16 @@ class Matched(Event):
 
 @strawberry.type(description="The viewer's match is over, and its room is closed.")
 class MatchEnded(Event):
+    """See `domain.events.MatchEnded`."""
+
     room: Room = strawberry.field(description=ROOM)
     match_end_reason: MatchEndReason = strawberry.field(description="Why, as this side is told.")
 
 
 @strawberry.type(description="Another member of the room sent the viewer a signal.")
 class SignalReceived(Event):
+    """See `domain.events.SignalReceived`."""
+
     id: strawberry.ID = strawberry.field(description="The ID that `sendSignal` returned to the sender.")
     room: Room = strawberry.field(description=ROOM)
     sender: Member = strawberry.field(description="Who sent it: stamped by the server.")
@@ -106,17 +120,23 @@ class SignalReceived(Event):
 
 @strawberry.type(description="Who is in the room: the first event of `presence`.")
 class PresenceSnapshot(Event):
+    """The state from which the others go on."""
+
     room: Room = strawberry.field(description="The room with everyone in it.")
 
 
 @strawberry.type(description="Somebody came into the room.")
 class MemberJoined(Event):
+    """See `domain.events.MemberJoined`."""
+
     room: Room = strawberry.field(description=ROOM)
     member: Member = strawberry.field(description="Who came.")
 
 
 @strawberry.type(description="Somebody left the room, or was made to.")
 class MemberLeft(Event):
+    """See `domain.events.MemberLeft`."""
+
     room: Room = strawberry.field(description=ROOM)
     member: Member = strawberry.field(description="Who left.")
     member_leave_reason: MemberLeaveReason = strawberry.field(description="Why, as the others are told.")
@@ -129,17 +149,23 @@ class MemberLeft(Event):
     )
 )
 class MemberUpdated(Event):
+    """See `domain.events.MemberUpdated`."""
+
     room: Room = strawberry.field(description=ROOM)
     member: Member = strawberry.field(description="Who changed, as they are now.")
 
 
 @strawberry.type(description="A suspension of the viewer began. One of scope ALL ends the connection next.")
 class Suspended(Event):
+    """See `domain.events.UserSuspended`."""
+
     suspension: Suspension = strawberry.field(description="What restricts the viewer.")
 
 
 @strawberry.type(name="Warning", description="A decision that warned the viewer without taking anything away.")
 class AccountWarning:
+    """`Warning` in the API: in Python that name is taken."""
+
     id: strawberry.ID = strawberry.field(description="Opaque and random.")
     reason: str = strawberry.field(description="The statement of reasons.")
     at: datetime = strawberry.field(description="When it was decided.")
@@ -147,6 +173,8 @@ class AccountWarning:
 
 @strawberry.type(description="A moderator warned the viewer.")
 class Warned(Event):
+    """Declared for the union to be complete; nothing tells it yet."""
+
     warning: AccountWarning = strawberry.field(description="What the warning is about.")
 
 

@@ -159,7 +159,9 @@ class MatchmakingMutation:
         services.queue_changed()
         return JoinQueueSuccess(ticket=Ticket.of(joined))
 
-    @strawberry.mutation(description="Takes the viewer out of the queue. Has no effect on a match that was made already.")
+    @strawberry.mutation(
+        description="Takes the viewer out of the queue. Has no effect on a match that was made already."
+    )
     async def leave_queue(self, info: Info) -> LeaveQueuePayload:
         services, viewer = info.context.services, info.context.viewer
         left = await services.transact(lambda uow: queue.leave_queue(uow, viewer.user_id, now=services.clock()))

@@ -13,7 +13,7 @@ from domain.errors import NotFound
 from domain.following import seat_in
 from schema.context import Info
 from schema.enums import ChatMode, MemberRole, MemberStatus, RoomKind
-from schema.inputs import known_id
+from schema.ids import known_id
 
 
 @strawberry.type(

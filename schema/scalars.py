@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import NewType
 
 import strawberry
+from strawberry.types.scalar import ScalarDefinition
 
 from domain.errors import BadInput
 
@@ -57,7 +58,7 @@ def parse_cursor(value: object) -> str:
 Base64 = NewType("Base64", bytes)
 Cursor = NewType("Cursor", str)
 
-SCALARS = {
+SCALARS: dict[object, ScalarDefinition] = {
     datetime: strawberry.scalar(
         name="DateTime",
         description="A moment in UTC, written with exactly three decimals: `2026-11-21T09:30:00.000Z`.",

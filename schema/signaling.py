@@ -12,7 +12,8 @@ from domain.following import seat_in
 from schema.context import Info
 from schema.enums import HangUpReason
 from schema.errors import InvalidInputError, NotFoundError, answers
-from schema.inputs import given, known_id
+from schema.ids import known_id
+from schema.inputs import given
 
 ID_OF_CALL = "Names the peer connection that the signal belongs to; at most 64 characters."
 

@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, TypeVar
-from uuid import UUID
 
 import strawberry
 
@@ -23,7 +22,8 @@ from domain.rooms import Room
 from schema.context import Context, Info
 from schema.cursors import inbox_position
 from schema.events import Event, MatchEvent, PresenceEvent, Showing, SignalEvent, room_of
-from schema.ids import parse_id
+from schema.ids import known_id
+from schema.inputs import given
 from schema.scalars import Cursor
 
 T = TypeVar("T")
@@ -51,7 +51,8 @@ class RealtimeSubscription:
             ),
         ] = strawberry.UNSET,
     ) -> AsyncGenerator[Event, None]:
-        return await _standing(info.context, View(ALL_KINDS), info.context.after or after)
+        of_socket = info.context.after
+        return await _standing(info.context, View(ALL_KINDS), given(after) if of_socket is None else of_socket)
 
     @strawberry.subscription(
         description=(
@@ -66,7 +67,7 @@ class RealtimeSubscription:
             Cursor | None, strawberry.argument(description="The `cursor` of the last event that was handled.")
         ] = strawberry.UNSET,
     ) -> AsyncGenerator[MatchEvent, None]:
-        return await _standing(info.context, View(MATCH_KINDS), after)
+        return await _standing(info.context, View(MATCH_KINDS), given(after))
 
     @strawberry.subscription(
         description=(
@@ -83,7 +84,7 @@ class RealtimeSubscription:
             Cursor | None, strawberry.argument(description="The `cursor` of the last event that was handled.")
         ] = strawberry.UNSET,
     ) -> AsyncGenerator[SignalEvent, None]:
-        return await _signals(info.context, parse_id(room_id), after)
+        return await _signals(info.context, room_id, given(after))
 
     @strawberry.subscription(
         description=(
@@ -96,13 +97,13 @@ class RealtimeSubscription:
         info: Info,
         room_id: Annotated[strawberry.ID, strawberry.argument(description="A room that the viewer is in.")],
     ) -> AsyncGenerator[PresenceEvent, None]:
-        return await _presence(info.context, parse_id(room_id))
+        return await _presence(info.context, room_id)
 
 
 async def _standing(context: Context, view: View, after: str | None) -> AsyncGenerator[Any, None]:
     """A stream that goes on behind `after`, or begins with where the viewer stands in matching."""
     viewer, services = context.viewer, context.services
-    position = inbox_position(after) if after else None
+    position = None if after is None else inbox_position(after)
     standing = await _checked(context)
     showing = Showing(viewer.user_id, services.reached)
     if position is not None:
@@ -118,11 +119,11 @@ async def _standing(context: Context, view: View, after: str | None) -> AsyncGen
     return _stream(context, showing, standing, view, position, first=snapshot)
 
 
-async def _signals(context: Context, room_id: UUID | None, after: str | None) -> AsyncGenerator[Any, None]:
+async def _signals(context: Context, room_id: str, after: str | None) -> AsyncGenerator[Any, None]:
     viewer, services = context.viewer, context.services
-    position = inbox_position(after) if after else None
+    position = None if after is None else inbox_position(after)
     standing = await _checked(context)
-    room, seat = await seat_in(services.directory, room_id, viewer.user_id)
+    room, seat = await seat_in(services.directory, known_id(room_id), viewer.user_id)
     return _stream(
         context,
         Showing(viewer.user_id, services.reached),
@@ -133,11 +134,11 @@ async def _signals(context: Context, room_id: UUID | None, after: str | None) ->
     )
 
 
-async def _presence(context: Context, room_id: UUID | None) -> AsyncGenerator[Any, None]:
+async def _presence(context: Context, room_id: str) -> AsyncGenerator[Any, None]:
     viewer, services = context.viewer, context.services
     standing = await _checked(context)
     position = await services.inbox.end(viewer.user_id)
-    room, _ = await seat_in(services.directory, room_id, viewer.user_id)
+    room, _ = await seat_in(services.directory, known_id(room_id), viewer.user_id)
     showing = Showing(viewer.user_id, services.reached)
     snapshot = showing.present(position, room, services.clock())
     return _stream(context, showing, standing, View(PRESENCE_KINDS, room.id), position, first=snapshot)

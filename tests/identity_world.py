@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID, uuid4
 
+import pytest
 import strawberry
+from strawberry.schema.config import StrawberryConfig
 
 from api.admission import Admission
 from api.tokens import KeyedDigests, RootSecrets, SignedTokens
+from domain.errors import Failure, NotAllowed
 from domain.identity import Caller, Grant, SignedIn, refresh_session, sign_in_anonymously
 from domain.inbox import ALL_KINDS, View
 from domain.matchmaking.commit import NewMatch
@@ -31,9 +34,7 @@ from schema.scalars import SCALARS
 START = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 NETWORK = "203.0.113.7"
 ROOTS = RootSecrets((("test", b"t" * 32),))
-SCHEMA = strawberry.Schema(
-    IdentityQuery, IdentityMutation, config=strawberry.schema.config.StrawberryConfig(scalar_map=SCALARS)
-)
+SCHEMA = strawberry.Schema(IdentityQuery, IdentityMutation, config=StrawberryConfig(scalar_map=SCALARS))
 
 
 @dataclass
@@ -45,9 +46,21 @@ class Clock:
     def __call__(self) -> datetime:
         return self.now
 
+    def monotonic(self) -> float:
+        """The same in seconds."""
+        return self.now.timestamp()
+
     def forward(self, **time: float) -> None:
         """Moves it by so many `seconds`, `minutes`, `days`."""
         self.now += timedelta(**time)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API answered: data, and the failures behind its errors."""
+
+    data: Any
+    failures: list[Failure]
 
 
 @dataclass
@@ -67,9 +80,7 @@ class World:
 
     def another_worker(self, inbox: MemoryInbox) -> Admission:
         """The gate of a worker whose control versions are those of `inbox`; standings age by the test's clock."""
-        return Admission(
-            self.tokens, self.database.read, inbox.control_version, self.clock, lambda: self.clock.now.timestamp()
-        )
+        return Admission(self.tokens, self.database.read, inbox.control_version, self.clock, self.clock.monotonic)
 
     async def sign_in(self, name: str = "Ada", device_token: str | None = None, network: str = NETWORK) -> SignedIn:
         """A new account."""
@@ -98,11 +109,19 @@ class World:
         """Who the grant's access token names."""
         return self.tokens.verify(self.tokens.issue(grant.session, self.clock())[0], self.clock())
 
-    async def suspend(self, user_id: UUID, scope: SuspensionScope = SuspensionScope.ALL, **changes: Any) -> Suspension:
-        """Suspends the user, and with `device_id` the device, from now on."""
-        device_id = changes.pop("device_id", None)
-        facts = {"category": None, "automated": False, "starts_at": self.clock(), "ends_at": None, "lifted_at": None}
-        suspension = Suspension(uuid4(), user_id, scope, "Be kind.", **(facts | changes))
+    async def suspend(
+        self,
+        user_id: UUID,
+        scope: SuspensionScope = SuspensionScope.ALL,
+        *,
+        device_id: UUID | None = None,
+        starts_at: datetime | None = None,
+        ends_at: datetime | None = None,
+        lifted_at: datetime | None = None,
+    ) -> Suspension:
+        """Suspends the user, and with `device_id` the device, by default from now on and for good."""
+        starts_at = starts_at or self.clock()
+        suspension = Suspension(uuid4(), user_id, scope, "Be kind.", None, False, starts_at, ends_at, lifted_at)  # noqa: FBT003
 
         async def work(uow: UnitOfWork) -> None:
             await cast("SuspensionRepository", uow.suspensions).add(suspension, device_id)
@@ -110,6 +129,14 @@ class World:
 
         await self.database.transact(work)
         return suspension
+
+    async def revoked(self, grant: Grant, *tokens: str) -> bool:
+        """Whether the whole family is gone: every token, the session, and its sockets were told to look."""
+        for token in tokens:
+            with pytest.raises(NotAllowed):
+                await self.refresh(token)
+        told = self.inbox.control_version(grant.user.id) > 0
+        return told and await self.admission.standing(self.caller(grant)) is None
 
     async def queue(self, user_id: UUID) -> Ticket:
         """Lets the user wait."""
@@ -135,20 +162,16 @@ class World:
         batch = await self.inbox.read(user_id, None, View(ALL_KINDS))
         return [entry.event for entry in batch.entries]
 
-    async def ask(self, operation: str, caller: Caller | None = None, **variables: Any) -> Any:
-        """What the API answers: `data`, or `errors` as the exceptions behind them."""
-        services = cast("Any", Services)(
-            transact=self.database.transact,
-            read=self.database.read,
-            limits=self.limits,
-            tokens=self.tokens,
-            secrets=self.secrets,
-            clock=self.clock,
-            new_id=uuid4,
-            **dict.fromkeys(("inbox", "hub", "directory", "signals", "stats", "ice", "skip_cooldown", "reached")),
-        )
+    async def ask(self, operation: str, caller: Caller | None = None, **variables: object) -> Answer:
+        """What the API answers."""
+        parts: dict[str, Any] = dict.fromkeys(part.name for part in fields(Services))  # Identity needs no others.
+        parts |= {"transact": self.database.transact, "read": self.database.read, "limits": self.limits}
+        parts |= {"tokens": self.tokens, "secrets": self.secrets, "clock": self.clock, "new_id": uuid4}
+        services = Services(**parts)
         context = Context(services, caller, NETWORK)
-        return await SCHEMA.execute(operation, variables, context_value=context)
+        result = await SCHEMA.execute(operation, variables, context_value=context)
+        failures = [error.original_error for error in result.errors or ()]
+        return Answer(result.data, [failure for failure in failures if isinstance(failure, Failure)])
 
 
 @asynccontextmanager

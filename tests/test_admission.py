@@ -38,7 +38,8 @@ async def test_the_scheme_is_read_as_http_says(world: World, scheme: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "authorization", ["Bearer", "Bearer ", "Basic YTpi", "Bearer a b", "Bearer undefined", "junk", "Bearer\x00x", "\ud800"]
+    "authorization",
+    ["Bearer", "Bearer ", "Basic YTpi", "Bearer a b", "Bearer undefined", "junk", "Bearer\x00x", "\ud800"],
 )
 async def test_junk_is_refused(world: World, authorization: str) -> None:
     """A front end with a bug hears of it instead of being nobody in silence."""

@@ -69,7 +69,8 @@ class ShakyBackend(BroadcastBackend):
 
 @asynccontextmanager
 async def running(backend: BroadcastBackend) -> AsyncIterator[ReliableBroadcast]:
-    bus = ReliableBroadcast(backend, backoff=lambda attempt: 0.001)
+    """A connected bus that does not wait long before it connects again."""
+    bus = ReliableBroadcast(backend, backoff=lambda _: 0.001)
     await bus.connect()
     try:
         yield bus
@@ -78,12 +79,14 @@ async def running(backend: BroadcastBackend) -> AsyncIterator[ReliableBroadcast]
 
 
 async def until(condition: Callable[[], bool]) -> None:
+    """Waits for a condition, with a deadline."""
     async with asyncio.timeout(DEADLINE):
         while not condition():
             await asyncio.sleep(0.001)
 
 
 async def take(messages: AsyncIterator[Received]) -> Received:
+    """The next message, with a deadline."""
     async with asyncio.timeout(DEADLINE):
         return await anext(messages)
 
@@ -145,10 +148,13 @@ async def test_a_subscriber_that_lags_gets_a_gap_and_not_a_silent_hole() -> None
         await bus.publish("fast", "still served")
         assert await take(fast) == "still served"
         assert await take(slow) is GAP
-        rest = [
-            await take(slow) for _ in range(3 * QUEUE_LIMIT - (3 * QUEUE_LIMIT - 1) // QUEUE_LIMIT * QUEUE_LIMIT - 2)
-        ]
-        assert rest == sorted(rest, key=lambda m: int(str(m)))
+        await bus.publish("slow", "end")
+        rest = []
+        while (message := await take(slow)) != "end":
+            assert isinstance(message, str)
+            rest.append(int(message))
+        assert len(rest) < QUEUE_LIMIT
+        assert rest == sorted(rest)
 
 
 async def test_a_publisher_waits_while_too_much_is_under_way() -> None:
@@ -216,7 +222,8 @@ async def test_disconnecting_ends_every_subscriber() -> None:
     unconfirmed = asyncio.create_task(read("b"))
     await until(lambda: "subscribe b" in backend.calls)
     await bus.disconnect()
-    assert await asyncio.wait_for(asyncio.gather(confirmed, unconfirmed), DEADLINE) == [[], []]
+    ended = await asyncio.wait_for(asyncio.gather(confirmed, unconfirmed), DEADLINE)
+    assert [*ended] == [[], []]
     with pytest.raises(ConnectionError):
         await bus.publish("a", "too late")
     with pytest.raises(ConnectionError):
@@ -276,6 +283,7 @@ class CountingBus:
 async def hub_on(
     backend: BroadcastBackend, inboxes: Inboxes, sweep_seconds: float = 3600.0
 ) -> AsyncIterator[tuple[Hub, CountingBus]]:
+    """A started hub and the bus under it."""
     async with running(backend) as bus:
         counting = CountingBus(bus)
         hub = Hub(counting, uuid4(), sweep_seconds=sweep_seconds)
@@ -342,12 +350,8 @@ async def test_waiting_ends_at_its_timeout_and_leaves_no_timer() -> None:
             await asyncio.sleep(0)
             waiting.cancel()
             await asyncio.wait((waiting,))
-            scheduled = getattr(asyncio.get_running_loop(), "_scheduled", [])
-            assert not [
-                t
-                for t in scheduled
-                if not t.cancelled() and t.when() - asyncio.get_running_loop().time() < 3601 and "_finish" in repr(t)
-            ]
+            scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]  # asyncio's own loop has it
+            assert [timer for timer in scheduled if not timer.cancelled() and "_finish" in repr(timer)] == []
 
 
 async def test_a_gap_on_the_bus_wakes_everybody() -> None:

@@ -19,12 +19,14 @@ from schema.execution.measure import DocumentLimits
 from tests.toy_server import Desk, State, schema
 
 
-def documents(**options: Any) -> Documents:
-    return Documents(schema._schema, **options)
+def documents(limits: DocumentLimits | None = None, *, introspection: bool = True) -> Documents:
+    """A store over the toy schema."""
+    return Documents(schema._schema, limits, introspection=introspection)
 
 
-async def run(query: str, variables: dict[str, Any] | None = None, *, introspection: bool = True) -> dict[str, Any]:
-    engine = Engine(schema, introspection=introspection)
+async def run(query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Prepare and execute."""
+    engine = Engine(schema)
     prepared = engine.documents.prepare(query)
     assert isinstance(prepared, Prepared), prepared
     return await engine.execute(prepared, variables, None, Desk(None, None, State()))
@@ -137,10 +139,12 @@ def test_without_introspection_nothing_of_the_schema_is_told() -> None:
 
 async def test_resolvers_unions_and_one_of_inputs_work_below_strawberry() -> None:
     """The schema is written with Strawberry and run without its pipeline: nothing may be lost in between."""
-    assert await run("{ hello pet(pick: {cat: \"Tom\"}) { ... on Cat { name } } }") == {
+    assert await run('{ hello pet(pick: {cat: "Tom"}) { ... on Cat { name } } }') == {
         "data": {"hello": "world", "pet": {"name": "Tom"}}
     }
-    by_variable = await run("query($p: Pick!) { pet(pick: $p) { __typename ... on Dog { name } } }", {"p": {"dog": "Rex"}})
+    by_variable = await run(
+        "query($p: Pick!) { pet(pick: $p) { __typename ... on Dog { name } } }", {"p": {"dog": "Rex"}}
+    )
     assert by_variable == {"data": {"pet": {"__typename": "Dog", "name": "Rex"}}}
 
 

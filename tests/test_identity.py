@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,20 +12,24 @@ from sqlalchemy import text
 
 from domain import identity
 from domain.errors import InvalidInput, NotAllowed, RateLimited, Suspended
-from domain.events import MatchEnded, MemberLeft, QueueLeft
-from domain.identity import ACCOUNTS_PER_NETWORK, SUCCESSORS, SessionScope, SignedIn, display_name, sign_out, update_profile
-from domain.matchmaking.ticket import QueueLeaveReason, TicketStatus
-from domain.rooms import MatchEndReason, MemberLeaveReason
+from domain.identity import (
+    ACCOUNTS_PER_NETWORK,
+    SUCCESSORS,
+    SessionScope,
+    SignedIn,
+    display_name,
+    update_profile,
+)
 from domain.safety import SuspensionScope
 from persistence.limits import PostgresRateLimits
 from tests.identity_world import NETWORK, START, World, identity_world
 
 SIGN_IN = """mutation ($input: SignInAnonymouslyInput!) { signInAnonymously(input: $input) { __typename
-  ... on SignInAnonymouslySuccess { deviceToken session { accessToken accessTokenExpiresAt refreshToken scope user { id displayName } } }
+  ... on SignInAnonymouslySuccess { deviceToken
+    session { accessToken accessTokenExpiresAt refreshToken scope user { id displayName } } }
   ... on InvalidInputError { field message } } }"""
 REFRESH = """mutation ($token: String!) { refreshSession(input: {refreshToken: $token}) { __typename
   ... on RefreshSessionSuccess { session { refreshToken scope user { id } } } ... on NotAllowedError { message } } }"""
-SIGN_OUT = "mutation { signOut { ... on SignOutSuccess { user { id } } } }"
 UPDATE = """mutation ($name: String!) { updateProfile(input: {displayName: $name}) { __typename
   ... on UpdateProfileSuccess { user { id displayName } } ... on InvalidInputError { field }
   ... on SuspendedError { suspension { id } } } }"""
@@ -53,7 +56,7 @@ async def world(database_url: str) -> AsyncIterator[World]:
         ("e\u0301", "é"),
         ("x" * 40, "x" * 40),
         ("\U0001f469\u200d\U0001f467", "\U0001f469\u200d\U0001f467"),
-        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("می\u200cخواهم", "می\u200cخواهم"),  # noqa: RUF001  # Persian
         ("שלום\u200f!", "שלום\u200f!"),
         ("\u1f82" * 40, "\u1f82" * 40),
         ("\u03b1\u0313\u0300\u0345" * 40, "\u1f82" * 40),
@@ -132,7 +135,7 @@ async def test_a_sign_in_makes_an_account_that_is_signed_in(world: World) -> Non
 async def test_me_is_null_for_whoever_is_not_signed_in(world: World) -> None:
     """A front end asks at its start, before it knows."""
     answer = await world.ask(ME)
-    assert (answer.data, answer.errors) == ({"me": None}, None)
+    assert (answer.data, answer.failures) == ({"me": None}, [])
 
 
 @pytest.mark.parametrize(
@@ -185,9 +188,9 @@ async def test_accounts_per_network_are_limited_however_many_ask_at_once(world: 
     assert len(refused) == 50
     assert all(isinstance(result, RateLimited) and 0 < result.retry_after <= 10 for result in refused)
     assert await rows(world, "account") == ACCOUNTS_PER_NETWORK
-    (failure,) = (await world.ask(SIGN_IN, input={"displayName": "Ada"})).errors
-    assert isinstance(failure.original_error, RateLimited)
-    assert await world.sign_in(network="203.0.113.8")
+    (failure,) = (await world.ask(SIGN_IN, input={"displayName": "Ada"})).failures
+    assert isinstance(failure, RateLimited)
+    await world.sign_in(network="203.0.113.8")
 
 
 async def test_mistyped_names_cost_no_account_and_no_address_is_kept(world: World) -> None:
@@ -224,8 +227,8 @@ async def test_two_tabs_and_a_lost_answer_are_forgiven(world: World) -> None:
     world.clock.forward(seconds=30)
     other = await world.refresh(token)
     world.clock.forward(minutes=14)
-    assert await world.refresh(one.refresh_token)
-    assert await world.refresh(other.refresh_token)
+    await world.refresh(one.refresh_token)
+    await world.refresh(other.refresh_token)
 
 
 async def test_eight_tabs_at_once_all_go_on(world: World) -> None:
@@ -233,16 +236,7 @@ async def test_eight_tabs_at_once_all_go_on(world: World) -> None:
     token = (await world.sign_in()).grant.refresh_token
     grants = await asyncio.gather(*(world.refresh(token) for _ in range(8)))
     assert len({grant.refresh_token for grant in grants}) == 8
-    assert await asyncio.gather(*(world.refresh(grant.refresh_token) for grant in grants))
-
-
-async def revoked(world: World, grant: identity.Grant, *tokens: str) -> bool:
-    """Whether the whole family is gone: every token, the session, and its sockets are asked to look."""
-    for token in tokens:
-        with pytest.raises(NotAllowed):
-            await world.refresh(token)
-    assert world.inbox.control_version(grant.user.id) > 0
-    return await world.admission.standing(world.caller(grant)) is None
+    await asyncio.gather(*(world.refresh(grant.refresh_token) for grant in grants))
 
 
 async def test_reuse_after_the_grace_ends_the_session_everywhere(world: World) -> None:
@@ -252,7 +246,7 @@ async def test_reuse_after_the_grace_ends_the_session_everywhere(world: World) -
     world.clock.forward(seconds=30.001)
     with pytest.raises(NotAllowed):
         await world.refresh(first.refresh_token)
-    assert await revoked(world, first, second.refresh_token, first.refresh_token)
+    assert await world.revoked(first, second.refresh_token, first.refresh_token)
 
 
 async def test_reuse_after_the_successor_was_used_ends_the_session(world: World) -> None:
@@ -262,26 +256,23 @@ async def test_reuse_after_the_successor_was_used_ends_the_session(world: World)
     third = await world.refresh(second.refresh_token)
     with pytest.raises(NotAllowed):
         await world.refresh(first.refresh_token)
-    assert await revoked(world, first, third.refresh_token)
+    assert await world.revoked(first, third.refresh_token)
 
 
 async def test_the_grace_does_not_hand_out_tokens_without_end(world: World) -> None:
     """A client in a loop, or a thief in a hurry, is stopped; other people's sessions are not touched."""
     first, other = (await world.sign_in()).grant, (await world.sign_in()).grant
-    for _ in range(SUCCESSORS + 1):  # The rightful use, and as many as the grace allows.
-        if await rows(world, "refresh_token") - 2 == SUCCESSORS:
-            break
-        await world.refresh(first.refresh_token)
-    with pytest.raises(NotAllowed):
-        await world.refresh(first.refresh_token)
-    assert await revoked(world, first)
-    assert await world.refresh(other.refresh_token)
+    tries = (world.refresh(first.refresh_token) for _ in range(2 * SUCCESSORS))
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    assert sum(isinstance(result, NotAllowed) for result in results) == SUCCESSORS
+    assert await world.revoked(first)
+    await world.refresh(other.refresh_token)
 
 
 async def test_unknown_expired_and_revoked_tokens_are_answered_alike(world: World) -> None:
     """Nobody can find out by trying which sessions exist."""
     expired, ended = await world.sign_in(), await world.sign_in()
-    await sign_out(world.database.transact, world.caller(ended.grant), now=world.clock())
+    await identity.sign_out(world.database.transact, world.caller(ended.grant), now=world.clock())
     world.clock.forward(days=30)
     tokens = ["", "x" * 100_000, "\ud800", world.secrets.new(), expired.device_token]
     answers = [
@@ -299,7 +290,7 @@ async def test_refresh_tokens_that_ended_are_cleared_away(world: World) -> None:
     second = await world.refresh(first.grant.refresh_token)
     world.clock.forward(days=15)
     assert await world.database.transact(lambda uow: uow.sessions.forget_expired(world.clock())) == 1
-    assert await world.refresh(second.refresh_token)
+    await world.refresh(second.refresh_token)
 
 
 # ------------------------------------------------------------------------------------------ suspensions
@@ -354,7 +345,7 @@ async def test_a_user_is_renamed(world: World) -> None:
     assert answer["user"] == {"id": str(grant.user.id), "displayName": "Grace"}
     assert (await world.ask(ME, world.caller(grant))).data["me"]["user"] == answer["user"]
     assert (await world.ask(UPDATE, world.caller(grant), name="")).data["updateProfile"]["field"] == "displayName"
-    assert (await world.ask(UPDATE, name="Grace")).errors[0].original_error.code == "UNAUTHENTICATED"
+    assert (await world.ask(UPDATE, name="Grace")).failures[0].code == "UNAUTHENTICATED"
 
 
 async def test_a_suspended_user_keeps_the_name(world: World) -> None:
@@ -364,132 +355,6 @@ async def test_a_suspended_user_keeps_the_name(world: World) -> None:
     stale = (await world.ask(UPDATE, world.caller(grant), name="Grace")).data["updateProfile"]
     assert stale == {"__typename": "SuspendedError", "suspension": {"id": str(suspension.id)}}
     renewed = world.caller(await world.refresh(grant.refresh_token))
-    assert (await world.ask(UPDATE, renewed, name="Grace")).errors[0].original_error.code == "FORBIDDEN"
+    assert (await world.ask(UPDATE, renewed, name="Grace")).failures[0].code == "FORBIDDEN"
     with pytest.raises(Suspended):
-        await world.database.transact(
-            lambda uow: update_profile(uow, grant.user.id, name="Grace", now=world.clock())
-        )
-
-
-# ------------------------------------------------------------------------------------------ signing out
-
-
-async def test_signing_out_ends_the_session_at_once_and_twice_is_fine(world: World) -> None:
-    """On a shared computer, gone means gone."""
-    grant = (await world.sign_in()).grant
-    caller, bearer = world.caller(grant), world.bearer(grant)
-    assert await world.admission.admit(bearer) == caller
-    for _ in range(2):
-        answer = await world.ask(SIGN_OUT, caller)
-        assert answer.data["signOut"]["user"]["id"] == str(grant.user.id)
-    assert await revoked(world, grant, grant.refresh_token)
-    assert (await world.ask(SIGN_OUT)).errors[0].original_error.code == "UNAUTHENTICATED"
-
-
-async def test_a_suspended_user_may_sign_out(world: World) -> None:
-    """Being suspended is no reason to be kept."""
-    grant = (await world.sign_in()).grant
-    await world.suspend(grant.user.id)
-    caller = world.caller(await world.refresh(grant.refresh_token))
-    assert caller.scope is SessionScope.APPEAL_ONLY
-    assert (await world.ask(SIGN_OUT, caller)).data["signOut"]["user"]["id"] == str(grant.user.id)
-
-
-async def test_signing_out_leaves_the_queue(world: World) -> None:
-    """Nobody is matched with somebody who has gone."""
-    grant = (await world.sign_in()).grant
-    ticket = await world.queue(grant.user.id)
-    await sign_out(world.database.transact, world.caller(grant), now=world.clock())
-    (event,) = await world.told(grant.user.id)
-    assert isinstance(event, QueueLeft)
-    assert (event.reason, event.ticket.id) == (QueueLeaveReason.LEFT, ticket.id)
-    assert event.ticket.status is TicketStatus.CANCELLED
-    assert await world.database.read(lambda uow: uow.tickets.waiting(grant.user.id)) is None
-
-
-async def match_of_two(world: World) -> tuple[identity.Grant, identity.Grant, UUID]:
-    """Two people in a match, and its room."""
-    one, other = (await world.sign_in("Ada")).grant, (await world.sign_in("Grace")).grant
-    return one, other, await world.match(await world.queue(one.user.id), await world.queue(other.user.id))
-
-
-async def ended(world: World, one: identity.Grant, other: identity.Grant, room_id: UUID) -> bool:
-    """Whether the match is over, and both sides were told what is theirs to know."""
-    room = await world.database.read(lambda uow: uow.rooms.get(room_id))
-    assert room is not None
-    seat = room.seat_of(one.user.id)
-    assert seat is not None
-    assert await world.told(one.user.id) == [MatchEnded(room_id, MatchEndReason.YOU_LEFT)]
-    assert await world.told(other.user.id) == [
-        MemberLeft(room_id, seat.id, MemberLeaveReason.LEFT),
-        MatchEnded(room_id, MatchEndReason.PARTNER_LEFT),
-    ]
-    return not room.open and not room.inside
-
-
-async def test_signing_out_ends_the_match(world: World) -> None:
-    """The partner is not left talking to an empty seat."""
-    one, other, room_id = await match_of_two(world)
-    await sign_out(world.database.transact, world.caller(one), now=world.clock())
-    assert await ended(world, one, other, room_id)
-    await sign_out(world.database.transact, world.caller(one), now=world.clock())
-    assert len(await world.told(other.user.id)) == 2
-
-
-async def test_a_match_that_opens_while_its_user_signs_out_ends_too(world: World) -> None:
-    """The matcher was a millisecond faster: the partner still is not left with nobody."""
-    one, other = (await world.sign_in("Ada")).grant, (await world.sign_in("Grace")).grant
-    tickets = await world.queue(one.user.id), await world.queue(other.user.id)
-    opened: list[UUID] = []
-
-    async def overtaken(work: Any) -> Any:
-        async def meddled(uow: Any) -> Any:
-            look = uow.rooms.open_match_of
-
-            async def open_match_of(user_id: UUID) -> Any:
-                found = await look(user_id)
-                if not opened:
-                    opened.append(await world.match(*tickets))
-                return found
-
-            uow.rooms.open_match_of = open_match_of
-            return await work(uow)
-
-        return await world.database.transact(meddled)
-
-    await sign_out(overtaken, world.caller(one), now=world.clock())
-    assert await ended(world, one, other, opened[0])
-    assert await revoked(world, one, one.refresh_token)
-
-
-async def test_both_sides_sign_out_at_once(world: World) -> None:
-    """Both close their laptops: nothing hangs, nothing fails, the match ends once."""
-    for _ in range(10):
-        one, other, room_id = await match_of_two(world)
-        await asyncio.gather(
-            *(sign_out(world.database.transact, world.caller(side), now=world.clock()) for side in (one, other))
-        )
-        told = await world.told(one.user.id), await world.told(other.user.id)
-        assert sorted(len(events) for events in told) == [1, 2]
-        assert {events[-1] for events in told} == {  # type: ignore[comparison-overlap]
-            MatchEnded(room_id, MatchEndReason.YOU_LEFT),
-            MatchEnded(room_id, MatchEndReason.PARTNER_LEFT),
-        }
-
-
-async def test_another_session_keeps_place_and_match(world: World) -> None:
-    """Signing out on one device does not hang up the call on the other."""
-    one, _, room_id = await match_of_two(world)
-    second = identity.Session(UUID(int=1), one.user.id, SessionScope.FULL, START, None)
-    token = identity.RefreshToken(b"second", second.id, None, START, START + timedelta(days=1), None)
-
-    async def sign_in_again(uow: Any) -> None:
-        await uow.sessions.add(second)
-        await uow.sessions.add_token(token)
-
-    await world.database.transact(sign_in_again)
-    await sign_out(world.database.transact, world.caller(one), now=world.clock())
-    room = await world.database.read(lambda uow: uow.rooms.get(room_id))
-    assert room is not None
-    assert room.open
-    assert await world.told(one.user.id) == []
+        await world.database.transact(lambda uow: update_profile(uow, grant.user.id, name="Grace", now=world.clock()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Route, WebSocketRoute
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
 from api.gate import TokenExpired, TokenRefused
 from api.graphql_http import GraphQLHTTP
@@ -67,22 +67,30 @@ Info = strawberry.Info[Desk, None]
 
 @strawberry.type
 class Cat:
+    """One side of a union."""
+
     name: str
 
 
 @strawberry.type
 class Dog:
+    """The other side."""
+
     name: str
 
 
 @strawberry.input(one_of=True)
 class Pick:
+    """Exactly one of them."""
+
     cat: strawberry.Maybe[str]
     dog: strawberry.Maybe[str]
 
 
 @strawberry.type
 class Tick:
+    """An event that wants to know when it was written."""
+
     number: int
     filler: str = ""
     on_delivered: strawberry.Private[Callable[[], None] | None] = None
@@ -101,6 +109,8 @@ FAILURES: dict[str, Exception] = {
 
 @strawberry.type
 class Query:
+    """Fields that answer, wait and fail."""
+
     @strawberry.field
     def hello(self) -> str:
         return "world"
@@ -145,6 +155,8 @@ class Query:
 
 @strawberry.type
 class Mutation:
+    """Notes the order of things."""
+
     @strawberry.mutation
     async def note(self, info: Info, name: str) -> str:
         state = info.context.state
@@ -157,6 +169,8 @@ class Mutation:
 
 @strawberry.type
 class Subscription:
+    """Streams that end, hang, break and refuse."""
+
     @strawberry.subscription
     async def count(self, info: Info, to: int, filler: int = 0) -> AsyncGenerator[Tick, None]:
         state = info.context.state
@@ -195,7 +209,9 @@ schema = strawberry.Schema(Query, Mutation, Subscription)
 
 def caller(name: str, seconds: float = 900) -> Caller:
     """The caller that the token `ok:{name}` names."""
-    return Caller(uuid5(NAMES, name), uuid5(NAMES, name + "s"), SessionScope.FULL, datetime.now(UTC) + timedelta(seconds=seconds))
+    return Caller(
+        uuid5(NAMES, name), uuid5(NAMES, name + "s"), SessionScope.FULL, datetime.now(UTC) + timedelta(seconds=seconds)
+    )
 
 
 class FakeGate:
@@ -218,17 +234,20 @@ class FakeGate:
 
 
 class FakeSockets:
-    """Counts; fails for the users in `broken`."""
+    """Counts; fails for the users in `broken`, never answers for those in `stuck`."""
 
     def __init__(self) -> None:
         self.opened_sockets: list[GraphQLSocket] = []
         self.closed_sockets: list[GraphQLSocket] = []
         self.broken: set[UUID] = set()
+        self.stuck: set[UUID] = set()
 
     async def opened(self, caller: Caller, socket: GraphQLSocket) -> None:
         self.opened_sockets.append(socket)
         if caller.user_id in self.broken:
             raise ConnectionResetError
+        if caller.user_id in self.stuck:
+            await asyncio.Event().wait()
 
     async def closed(self, socket: GraphQLSocket) -> None:
         await asyncio.sleep(0)
@@ -251,13 +270,25 @@ class Toy:
         return f"http://127.0.0.1:{self.port}/graphql"
 
     @asynccontextmanager
-    async def client(self, token: str | None = None, **options: Any) -> AsyncIterator[Client]:
-        """A client that has initialised, if it was given a payload by token or `payload`."""
-        payload = options.pop("payload", {"authorization": f"Bearer {token}"} if token else {})
-        options.setdefault("subprotocols", [Subprotocol("graphql-transport-ws")])
-        init = options.pop("init", True)
+    async def client(
+        self,
+        token: str | None = None,
+        *,
+        payload: object = ...,
+        init: bool = True,
+        subprotocols: Sequence[str] | None = ("graphql-transport-ws",),
+        origin: str | None = None,
+    ) -> AsyncIterator[Client]:
+        """A client that has initialised, unless `init` is off, with a token's payload or any other."""
+        if payload is ...:
+            payload = {"authorization": f"Bearer {token}"} if token else {}
         async with connect(
-            f"ws://127.0.0.1:{self.port}/graphql", compression=None, ping_interval=None, close_timeout=1, **options
+            f"ws://127.0.0.1:{self.port}/graphql",
+            subprotocols=[Subprotocol(name) for name in subprotocols] if subprotocols else None,
+            origin=Origin(origin) if origin else None,
+            compression=None,
+            ping_interval=None,
+            close_timeout=1,
         ) as connection:
             client = Client(connection)
             if init:
@@ -278,7 +309,7 @@ class Client:
     async def subscribe(self, id: str, query: str, **payload: object) -> None:
         await self.send(id=id, type="subscribe", payload={"query": query, **payload})
 
-    async def receive(self) -> Any:
+    async def receive(self) -> Any:  # noqa: ANN401 - JSON
         async with asyncio.timeout(5):
             text = await self.connection.recv()
         assert isinstance(text, str), "clients of the protocol fail on binary frames"
@@ -295,13 +326,19 @@ class Client:
 
 @asynccontextmanager
 async def toy_server(
-    limits: SocketLimits | None = None, *, development: bool = False, allowed: tuple[str, ...] = (), introspection: bool = True
+    limits: SocketLimits | None = None,
+    *,
+    development: bool = False,
+    allowed: tuple[str, ...] = (),
+    introspection: bool = True,
 ) -> AsyncIterator[Toy]:
     """Serve the toy schema on a free port of the loopback."""
     engine = Engine(schema, introspection=introspection)
     live, sockets, state = LiveSockets(), FakeSockets(), State()
 
-    def make_context(caller: Caller | None, request: HTTPConnection, after: str | None, socket: GraphQLSocket | None) -> Desk:
+    def make_context(
+        caller: Caller | None, request: HTTPConnection, after: str | None, socket: GraphQLSocket | None
+    ) -> Desk:
         return Desk(caller, after, state)
 
     gate, origins = FakeGate(), Origins.of(allowed, development=development)
@@ -314,6 +351,7 @@ async def toy_server(
     )
     app.add_middleware(Cors, origins=origins)
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server = uvicorn.Server(
         uvicorn.Config(app, lifespan="off", log_config=None, timeout_graceful_shutdown=2, **uvicorn_settings())
     )

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from api.graphql_ws.live import LiveSockets
     from api.gate import Gate, MakeContext, Sockets
+    from api.graphql_ws.live import LiveSockets
     from api.origins import Origins
     from schema.execution.execute import Engine
 

@@ -48,12 +48,12 @@ class Outlet:
         """
         wire = self._wire
         while not wire.writable.is_set() and not self._shut:
-            before = wire.buffered
+            before = wire.outstanding
             try:
                 async with asyncio.timeout(self._limits.send):
                     await wire.writable.wait()
             except TimeoutError:
-                if wire.buffered >= before and not self._shut:
+                if wire.outstanding >= before and not self._shut:
                     self._live.aborted_slow += 1
                     self.abort()
         return not self._shut

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 from domain.matchmaking.acceptance import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
-    from datetime import datetime
+    from collections.abc import Container, Iterable, Iterator
 
     from domain.matchmaking.pool import PoolTicket
 
-    Place = tuple[datetime, int, "Waiter"]
-    """When queued, order of arrival among equals, who. Compares as age in the queue."""
+    Place = tuple[float, int, "Waiter"]
+    """When queued (Unix time, which compares faster than a datetime), order of arrival among equals, who. Compares as the queue."""
     Key = tuple[str | None, str | None]
     Stop = tuple[int, Place]
     """Where a search stopped: the number of the waiter's bucket, and the last place looked at."""
@@ -73,17 +72,14 @@ class Buckets:
 
     def place(self, waiter: Waiter) -> None:
         """Makes a waiter available that is not."""
-        waiter.place = place = (waiter.ticket.enqueued_at, waiter.serial, waiter)
-        for key in _keys(waiter):
-            self._file(waiter, place, key)
+        waiter.place = (waiter.ticket.enqueued_at.timestamp(), waiter.serial, waiter)
+        self._file(waiter, waiter.place, _keys(waiter))
 
     def widen(self, waiter: Waiter) -> None:
         """Files an available waiter under the keys that it gained by widening."""
         if waiter.place is not None:
             held = {bucket.key for bucket in waiter.buckets}
-            for key in _keys(waiter):
-                if key not in held:
-                    self._file(waiter, waiter.place, key)
+            self._file(waiter, waiter.place, (key for key in _keys(waiter) if key not in held))
 
     def withdraw(self, waiter: Waiter) -> None:
         """Undoes `place`."""
@@ -97,21 +93,19 @@ class Buckets:
                 bucket.head = 0
         waiter.buckets = []
 
-    def _file(self, waiter: Waiter, place: Place, key: Key) -> None:
-        mode = waiter.ticket.mode
-        shelf = self._shelves.get(mode)
-        if shelf is None:
-            shelf = self._shelves[mode] = {}
-        bucket = shelf.get(key)
-        if bucket is None:
-            bucket = shelf[key] = Bucket(shelf, key)
-            bucket.append(place)
-        elif bucket[-1] < place:
-            bucket.append(place)
-        else:
-            insort(bucket, place, bucket.head)
-        bucket.live += 1
-        waiter.buckets.append(bucket)
+    def _file(self, waiter: Waiter, place: Place, under: Iterable[Key]) -> None:
+        shelf = self._shelves.setdefault(waiter.ticket.mode, {})
+        for key in under:
+            bucket = shelf.get(key)
+            if bucket is None:
+                bucket = shelf[key] = Bucket(shelf, key)
+                bucket.append(place)
+            elif bucket[-1] < place:
+                bucket.append(place)
+            else:
+                insort(bucket, place, bucket.head)
+            bucket.live += 1
+            waiter.buckets.append(bucket)
 
 
 def search(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from domain.matchmaking.pool import PoolTicket
+    from domain.matchmaking.pool import Pair
     from domain.matchmaking.ticket import Ticket
     from domain.ports import UnitOfWork
 
@@ -35,6 +35,8 @@ class Refusal(StrEnum):
     SUSPENDED = "SUSPENDED"
     SEATED = "SEATED"
     """One side already sits in an open match."""
+    FAILED = "FAILED"
+    """The commit failed because of this pair alone: a fault of ours, which is logged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def accept_each_other(one: Ticket, other: Ticket, now: datetime) -> bool:
 
 async def commit_pairs(
     uow: UnitOfWork,
-    pairs: Sequence[tuple[PoolTicket, PoolTicket]],
+    pairs: Sequence[Pair],
     *,
     new_id: Callable[[], UUID],
     now: datetime,
@@ -110,20 +112,20 @@ async def commit_pairs(
     Whatever the pool believed is checked again here under the locks of all heads, so that a stale matcher, or several at once,
     are harmless. Of pairs that share a user only the first is matched.
     """
-    await uow.lock_users(ticket.user_id for pair in pairs for ticket in pair)
-    facts = await uow.matching.facts([(first.id, second.id) for first, second in pairs], now)
+    await uow.lock_users(user_id for pair in pairs for user_id in _users(pair))
+    facts = await uow.matching.facts([(pair.first.id, pair.second.id) for pair in pairs], now)
     taken: set[UUID] = set()
     results: list[NewMatch | Refused] = []
-    for one, other in pairs:
-        found = facts[one.id, other.id]
+    for pair in pairs:
+        found = facts[pair.first.id, pair.second.id]
         refused = refusal(found, now)
-        if refused is None and {one.user_id, other.user_id} & taken:
-            refused = Refused(Refusal.GONE)
-        if refused is not None or found.first is None or found.second is None:
-            results.append(refused or Refused(Refusal.GONE))
-            continue
-        taken |= {one.user_id, other.user_id}
-        results.append(_match(found.first, found.second, new_id))
+        if refused is not None:
+            results.append(refused)
+        elif found.first is None or found.second is None or not taken.isdisjoint(_users(pair)):
+            results.append(Refused(Refusal.GONE))
+        else:
+            taken.update(_users(pair))
+            results.append(_match(found.first, found.second, new_id))
     matches = [result for result in results if isinstance(result, NewMatch)]
     if matches:
         await uow.matching.open(matches, now)
@@ -131,6 +133,10 @@ async def commit_pairs(
         for user_id, event in _told(match):
             uow.append(user_id, event)
     return results
+
+
+def _users(pair: Pair) -> tuple[UUID, UUID]:
+    return pair.first.user_id, pair.second.user_id
 
 
 def _match(one: Ticket, other: Ticket, new_id: Callable[[], UUID]) -> NewMatch:

@@ -274,14 +274,10 @@ class Pool:
         """
         if one is None or other is None or one.place is None or other.place is None or one.seeded or other.seeded:
             return
-        if self._stopped is not None and self._stopped[0] is one.place:
-            one = other
-        if (
-            _accept(one, other)
-            and other.user not in self._bars.of(one.user)
-            and other.id not in self._refused.of(one.id)
-        ):
-            self._seed(one)
+        barred = other.user in self._bars.of(one.user) or other.id in self._refused.of(one.id)
+        if not barred and _accept(one, other):
+            stopped = self._stopped is not None and self._stopped[0] is one.place
+            self._seed(other if stopped else one)
 
     def _await_widening(self, waiter: Waiter) -> None:
         heappush(self._widenings, (waiter.ticket.widens_at, waiter.serial, waiter))

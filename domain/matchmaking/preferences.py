@@ -37,7 +37,21 @@ LANGUAGE_TAG = re.compile(
 )
 """`Language-Tag` of RFC 5646 section 2.1, in lower case, without the grandfathered tags of irregular form."""
 GRANDFATHERED = frozenset(
-    ["en-gb-oed", "i-ami", "i-bnn", "i-default", "i-enochian", "i-hak", "i-klingon", "i-lux", "i-mingo", "i-navajo", "i-pwn", "i-tao", "i-tay", "i-tsu", "sgn-be-fr", "sgn-be-nl", "sgn-ch-de"]
+    (
+        *(
+            "en-gb-oed",
+            "i-ami",
+            "i-bnn",
+            "i-default",
+            "i-enochian",
+            "i-hak",
+            "i-klingon",
+            "i-lux",
+            "i-mingo",
+            "i-navajo",
+        ),
+        *("i-pwn", "i-tao", "i-tay", "i-tsu", "sgn-be-fr", "sgn-be-nl", "sgn-ch-de"),
+    )
 )
 """The `irregular` ones of the same section."""
 
@@ -90,7 +104,9 @@ def _interest(text: str, index: int) -> str:
 def _language(tag: str, index: int) -> str:
     lower = tag.lower() if tag.isascii() and len(tag) <= LONGEST_LANGUAGE else ""
     if lower not in GRANDFATHERED and LANGUAGE_TAG.fullmatch(lower) is None:
-        raise _refused("languages", index, f"is not a BCP 47 tag of at most {LONGEST_LANGUAGE} characters, such as `en-GB`")
+        raise _refused(
+            "languages", index, f"is not a BCP 47 tag of at most {LONGEST_LANGUAGE} characters, such as `en-GB`"
+        )
     return lower
 
 

@@ -1,4 +1,4 @@
-"""A small GraphQL client such as a front end has: HTTP for what is asked once, one `graphql-transport-ws` socket for what happens."""
+"""A small GraphQL client such as a front end has: HTTP to ask once, one `graphql-transport-ws` socket for what happens."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Subscription:
             raise StopAsyncIteration from None
 
     async def next(self, within: float | None = DEADLINE) -> JSON:
-        """The next event: the value of the subscription's only field. Raises `GraphQLFailure`, `Closed`, `Ended` or `TimeoutError`."""
+        """The value of the only field of what comes next. Raises `GraphQLFailure`, `Closed`, `Ended` or `TimeoutError`."""
         async with asyncio.timeout(within):
             thing = await self.arrived.get()
         if isinstance(thing, Exception):
@@ -88,7 +88,9 @@ class Subscription:
             async with asyncio.timeout(within):
                 while True:
                     event = await self.next(None)
-                    if event.get("__typename") == kind and all(event.get(name) == value for name, value in fields.items()):
+                    if event.get("__typename") == kind and all(
+                        event.get(name) == value for name, value in fields.items()
+                    ):
                         return event
         except TimeoutError:
             seen = [event.get("__typename") for event in self.seen]
@@ -116,7 +118,9 @@ class Socket:
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
-    async def open(cls, url: str, token: str | None = None, *, after: str | None = None, origin: str | None = None) -> Socket:
+    async def open(
+        cls, url: str, token: str | None = None, *, after: str | None = None, origin: str | None = None
+    ) -> Socket:
         """Connects to the HTTP address of the API and initialises. Raises `Closed` when the server refuses."""
         connection = await connect(
             url.replace("http", "ws", 1),
@@ -157,7 +161,10 @@ class Socket:
         """Starts an operation; what it yields is read from the returned subscription."""
         subscription = Subscription(self, str(next(self._numbers)))
         self._operations[subscription.id] = subscription
-        payload = {"query": document, "variables": {name: value for name, value in variables.items() if value is not None}}
+        payload = {
+            "query": document,
+            "variables": {name: value for name, value in variables.items() if value is not None},
+        }
         await self.send({"id": subscription.id, "type": "subscribe", "payload": payload})
         return subscription
 
@@ -199,7 +206,9 @@ class Socket:
             case "next":
                 payload = message["payload"]
                 failed = payload.get("errors")
-                self._operations[message["id"]].arrived.put_nowait(GraphQLFailure(failed) if failed else payload["data"])
+                self._operations[message["id"]].arrived.put_nowait(
+                    GraphQLFailure(failed) if failed else payload["data"]
+                )
             case "error":
                 self._operations.pop(message["id"]).arrived.put_nowait(GraphQLFailure(message["payload"]))
             case "complete":
@@ -228,15 +237,19 @@ class Api:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.http.aclose()
 
     async def run(self, document: str, token: str | None = None, **variables: object) -> JSON:
         """All of `data`. Raises `GraphQLFailure` when there are errors."""
-        headers = {"accept": "application/graphql-response+json"}
+        headers = {"accept": "application/graphql-response+json", "content-type": "application/json"}
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
-        answer = await self.http.post("/graphql", json={"query": document, "variables": variables}, headers=headers)
+        answer = await self.http.post(
+            "/graphql", content=json.dumps({"query": document, "variables": variables}), headers=headers
+        )
         body = answer.json()
         if body.get("errors"):
             raise GraphQLFailure(body["errors"], answer.status_code)
@@ -323,7 +336,9 @@ class Person:
         event = await self.inbox.until("Matched", within)
         partner = event["partner"]
         me = event["room"]["me"]
-        return Seat(event["room"]["id"], me["id"], partner["id"], partner["displayName"], partner["polite"], event["cursor"])
+        return Seat(
+            event["room"]["id"], me["id"], partner["id"], partner["displayName"], partner["polite"], event["cursor"]
+        )
 
     async def skip(self, room_id: str, *, requeue: bool = True) -> JSON:
         """Ends the match."""

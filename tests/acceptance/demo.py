@@ -67,7 +67,9 @@ async def _meet(story: Story, ada: Person, ben: Person) -> None:
         story.tell_of(person, f"is matched with {seat.partner_name}; is {side}")
     ice = (await ada.ask(documents.ICE, roomId=seats["Ada"].room_id))["iceConfiguration"]
     urls = [url for server in ice["servers"] for url in server["urls"]]
-    story.tell_of(ada, f"asks for ICE servers: {', '.join(urls) or 'none'} (not needed between two peers of one machine)")
+    story.tell_of(
+        ada, f"asks for ICE servers: {', '.join(urls) or 'none'} (not needed between two peers of one machine)"
+    )
     await call(ada, seats["Ada"], ben, seats["Ben"], story.tell_of)
     story.tell("Both", "are connected peer to peer: data and video did not touch the server")
     await ada.skip(seats["Ada"].room_id)
@@ -86,8 +88,12 @@ async def _meet(story: Story, ada: Person, ben: Person) -> None:
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="make demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--url", default="http://localhost:8000", help="where the server listens (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        prog="make demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--url", default="http://localhost:8000", help="where the server listens (default: %(default)s)"
+    )
     url = parser.parse_args().url
     try:
         asyncio.run(demonstrate(url))

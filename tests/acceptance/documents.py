@@ -28,7 +28,9 @@ fragment SignalParts on SignalReceived {
   }
 }
 """
-_SESSION = "fragment SessionParts on Session { accessToken accessTokenExpiresAt refreshToken scope user { id displayName } }"
+_SESSION = (
+    "fragment SessionParts on Session { accessToken accessTokenExpiresAt refreshToken scope user { id displayName } }"
+)
 
 # ------------------------------------------------------------------------------------------ queries
 
@@ -163,7 +165,11 @@ EVENTS = (
     + _SIGNAL
 )
 MATCH_EVENTS = (
-    "subscription MatchEvents($after: Cursor) { matchEvents(after: $after) { __typename " + _MATCH_KINDS + "} }" + _TICKET + _ROOM
+    "subscription MatchEvents($after: Cursor) { matchEvents(after: $after) { __typename "
+    + _MATCH_KINDS
+    + "} }"
+    + _TICKET
+    + _ROOM
 )
 SIGNALS = (
     """

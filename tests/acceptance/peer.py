@@ -101,11 +101,12 @@ class Peer:
             async with asyncio.timeout(within):
                 if self.offers:
                     await self._offer()
-                results = asyncio.gather(self._echoed, self._seen)
-                await asyncio.wait({reading, results}, return_when=asyncio.FIRST_COMPLETED)
+                waited_for: set[asyncio.Future[Any]] = {self._echoed, self._seen}
+                while waited_for and not reading.done():
+                    waited_for -= (await asyncio.wait({reading, *waited_for}, return_when=asyncio.FIRST_COMPLETED))[0]
                 if reading.done():
                     reading.result()
-                self.call.echo, self.call.frame = await results
+                self.call.echo, self.call.frame = await self._echoed, await self._seen
         finally:
             # Reading goes on during the call in a real client; this one has seen what it wanted to see.
             reading.cancel()
@@ -130,7 +131,7 @@ class Peer:
         await self._send_description("offer")
 
     async def _send_description(self, kind: str) -> None:
-        """aiortc gathers before it returns a description; to trickle as a browser does, the candidates follow one by one."""
+        """Trickles as a browser does: the description without candidates, then those one by one (aiortc gathers first)."""
         sdp, candidates = split(self.connection.localDescription.sdp)
         await self._send({kind: {"sdp": sdp}})
         self._tell(f"sends its {kind} ({len(sdp):,} bytes)")
@@ -141,7 +142,9 @@ class Peer:
         self._tell(f"trickles {len(candidates)} candidates")
 
     async def _send(self, signal: JSON) -> None:
-        payload = await self.person.send(self.seat.partner_id, signal, callId=self._call_id, clientSignalId=str(uuid.uuid4()))
+        payload = await self.person.send(
+            self.seat.partner_id, signal, callId=self._call_id, clientSignalId=str(uuid.uuid4())
+        )
         assert payload["__typename"] == "SendSignalSuccess", payload
 
     # ------------------------------------------------------------------------------------------ in
@@ -255,7 +258,9 @@ def received_candidate(candidate: JSON) -> RTCIceCandidate | None:
     return parsed
 
 
-async def call(one: Person, one_seat: Seat, other: Person, other_seat: Seat, tell: Callable[[Person, str], None]) -> tuple[Call, Call]:
+async def call(
+    one: Person, one_seat: Seat, other: Person, other_seat: Seat, tell: Callable[[Person, str], None]
+) -> tuple[Call, Call]:
     """Lets two matched people talk, each over the `signals` of their room on a socket of their own; ends the call again."""
     socket, other_socket = await one.connect(), await other.connect()
     peer = Peer(one, one_seat, tell=lambda text: tell(one, text))

@@ -17,7 +17,9 @@ from tests.acceptance.server import ROOT, Server, free_port
 pytestmark = pytest.mark.xdist_group("acceptance-strangers")
 
 
-async def test_two_strangers_hold_a_call_that_was_set_up_through_the_api_alone(newcomer: Newcomer, interest: str) -> None:
+async def test_two_strangers_hold_a_call_that_was_set_up_through_the_api_alone(
+    newcomer: Newcomer, interest: str
+) -> None:
     """This is what Parley is for: without it nothing else matters."""
     ada, ben = await newcomer("Ada"), await newcomer("Ben")
     ada_seat, ben_seat = await meet(ada, ben, interest)
@@ -36,7 +38,9 @@ async def test_two_strangers_hold_a_call_that_was_set_up_through_the_api_alone(n
     assert (ada_saw.echo, ben_saw.echo) == ("hello from Ada", "hello from Ben")
 
 
-async def test_who_skips_meets_somebody_else_and_not_each_other_within_the_cooldown(newcomer: Newcomer, interest: str) -> None:
+async def test_who_skips_meets_somebody_else_and_not_each_other_within_the_cooldown(
+    newcomer: Newcomer, interest: str
+) -> None:
     """Being matched again with the person one has just left is the quickest way to lose both."""
     ada, ben, cleo, dan = [await newcomer(name) for name in ("Ada", "Ben", "Cleo", "Dan")]
     seat, other_seat = await meet(ada, ben, interest)
@@ -102,7 +106,7 @@ async def test_stats_tell_a_visitor_that_somebody_is_there(api: Api, newcomer: N
     ada, ben = await newcomer("Ada"), await newcomer("Ben")
     await meet(ada, ben, interest)
     async with asyncio.timeout(10):
-        while (stats := (await api.run(documents.STATS))["stats"])["inCall"] < 2 or stats["online"] < 2:  # noqa: ASYNC110
+        while (stats := (await api.run(documents.STATS))["stats"])["inCall"] < 2 or stats["online"] < 2:
             await asyncio.sleep(0.1)
     assert stats["openRooms"] >= 1
     assert stats["matchesLastHour"] >= 1
@@ -113,7 +117,14 @@ def test_the_demo_tells_the_story_to_its_end(server: Server) -> None:
     """A newcomer runs `make demo` to see that it works."""
     told = subprocess.run(_demo(server.url), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert (told.returncode, told.stderr) == (0, "")
-    for line in ("is matched with Ben", "sends its offer", "trickles", "words come back", "a frame of 160 x 120", "skips"):
+    for line in (
+        "is matched with Ben",
+        "sends its offer",
+        "trickles",
+        "words come back",
+        "a frame of 160 x 120",
+        "skips",
+    ):
         assert line in told.stdout
 
 

@@ -1,0 +1,84 @@
+"""Token buckets in this process: what limits the hot paths without a round trip to anywhere."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from domain.errors import RateLimited
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+SIGNALS_BURST, SIGNALS_A_SECOND = 256, 80.0
+"""A browser sends 3 to 14 signals a peer when it connects; tighter limits drop late TURN candidates."""
+SIGNAL_BYTES_BURST, SIGNAL_BYTES_A_SECOND = 1024 * 1024, 128 * 1024.0
+CHANGES_BURST, CHANGES_A_SECOND = 20, 10.0
+SWEEP_AT_LEAST = 1024
+ROUNDING = 0.001
+"""Seconds: sums of floats must not refuse the last of a burst."""
+
+
+class Buckets:
+    """A bucket of `burst` tokens for each key, refilled by `rate` a second. A key that was not seen has a full one.
+
+    What is kept of a bucket is when it will be full again (GCRA, ITU-T I.371), so a full one needs no place: they are swept out
+    whenever as many were added as were left by the last sweep, and only keys in use remain.
+    """
+
+    def __init__(self, burst: float, rate: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._window = burst / rate
+        self._monotonic = monotonic
+        self._full_at: dict[Hashable, float] = {}
+        self._sweep_at = SWEEP_AT_LEAST
+
+    def __len__(self) -> int:
+        """How many buckets are kept."""
+        return len(self._full_at)
+
+    def missing(self, key: Hashable, cost: float) -> float:
+        """In how many seconds `cost` can be taken; 0 or less is now. A cost above the burst never can."""
+        now = self._monotonic()
+        return max(self._full_at.get(key, now), now) + cost / self._rate - now - self._window
+
+    def take(self, key: Hashable, cost: float) -> None:
+        """Takes `cost`, which was there."""
+        now = self._monotonic()
+        self._full_at[key] = max(self._full_at.get(key, now), now) + cost / self._rate
+        if len(self._full_at) > self._sweep_at:
+            self._full_at = {key: full_at for key, full_at in self._full_at.items() if full_at > now}
+            self._sweep_at = max(SWEEP_AT_LEAST, 2 * len(self._full_at))
+
+
+class LocalThrottle:
+    """See `ports.Throttle`. A process that runs alone needs no other: a member's socket is on one worker."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._signals = Buckets(SIGNALS_BURST, SIGNALS_A_SECOND, monotonic)
+        self._bytes = Buckets(SIGNAL_BYTES_BURST, SIGNAL_BYTES_A_SECOND, monotonic)
+        self._changes = Buckets(CHANGES_BURST, CHANGES_A_SECOND, monotonic)
+
+    def signal(self, sender_id: Hashable, size: int) -> None:
+        _take_all(((self._signals, 1), (self._bytes, size)), sender_id)
+
+    def presence(self, user_id: Hashable) -> None:
+        _take_all(((self._changes, 1),), user_id)
+
+
+class NoThrottle:
+    """`ports.Throttle` with `PARLEY_RATE_LIMITS=off`."""
+
+    def signal(self, sender_id: Hashable, size: int) -> None:
+        """Anything goes."""
+
+    def presence(self, user_id: Hashable) -> None:
+        """Anything goes."""
+
+
+def _take_all(wanted: tuple[tuple[Buckets, float], ...], key: Hashable) -> None:
+    wait = max(bucket.missing(key, cost) for bucket, cost in wanted)
+    if wait > ROUNDING:
+        raise RateLimited(wait)
+    for bucket, cost in wanted:
+        bucket.take(key, cost)

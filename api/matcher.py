@@ -1,0 +1,252 @@
+"""The matcher's loop: reads what changed, lets the pool propose, commits in batches. And the sweeps over people who are not there.
+
+The pool only proposes and the commit decides under locks, so a matcher that is stale, or one of several, is harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from domain.errors import Unavailable
+from domain.matchmaking.commit import MOST_PAIRS, Refusal, Refused, commit_pairs
+from domain.matchmaking.losses import REACHED_WITHIN, end_unreached, expire_ticket
+from domain.matchmaking.pool import Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from domain.matchmaking.pool import Pair, PoolTicket
+    from domain.ports import Clock, Transact, UnitOfWork
+
+    Bar = tuple[UUID, UUID, datetime | None]
+
+log = structlog.get_logger(__name__)
+
+TICK_SECONDS: Final = 0.2
+"""Between looks when nobody pokes: also how late somebody is seen whose poke was lost."""
+SHORTEST_PAUSE_SECONDS: Final = 0.01
+SWEEP_SECONDS: Final = 1.0
+OVERLAP: Final = timedelta(seconds=2)
+"""How far behind the last look the next begins. A change is stamped when it is written and seen when it is committed, so
+changes do not appear in the order of their stamps."""
+SHORT_OVERLAP: Final = timedelta(milliseconds=100)
+"""The same for a look that follows a poke: under load these come one after another, and the overlap is most of what they read.
+The next look by time finds what took longer to commit."""
+RELOAD_SECONDS: Final = 30.0
+EFFORT: Final = 20_000
+"""Tickets that the pool looks at in one turn: some 20 ms, for the loop serves sockets too."""
+REFUSED_FOR: Final = timedelta(milliseconds=500)
+"""How long a refused pair is not proposed again: what refused it is read meanwhile. A pair that became legal still meets
+within a second."""
+FAILED_FOR: Final = timedelta(seconds=5)
+LONGEST_BACKOFF_SECONDS: Final = 2.0
+HEALTHY_SECONDS: Final = 5.0
+
+
+class Matcher:
+    """Matches whoever waits, until it is stopped. Any number may run against one database.
+
+    The counters are for `/metrics`; `pool.refusals` counts refusals by reason.
+    """
+
+    def __init__(self, *, transact: Transact, read: Transact, clock: Clock, new_id: Callable[[], UUID]) -> None:
+        self.pool = Pool()
+        self.matches = 0
+        self.tick_errors = 0
+        self.sweep_errors = 0
+        self.expired = 0
+        """Tickets ended because their users were not there."""
+        self.lost = 0
+        """Matches ended because a side was not reached."""
+        self.last_tick: datetime | None = None
+        """When the last tick that succeeded ended."""
+        self._transact = transact
+        self._read = read
+        self._clock = clock
+        self._new_id = new_id
+        self._now: datetime | None = None
+        self._poked = asyncio.Event()
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._known: set[UUID] = set()
+        """Users whose bars the pool was given; what changes about them afterwards is read by its stamp."""
+        self._read_at: datetime | None = None
+        """The database's time of the last look; None before the first and after a failure."""
+        self._full_look_at = self._reload_at = 0.0
+        """When, by the loop's clock, the next look with the whole overlap and the next full load are due."""
+
+    async def start(self) -> None:
+        """Returns at once: what the first look fails at is retried."""
+        self._tasks = (
+            asyncio.create_task(self._match_forever(), name="matcher"),
+            asyncio.create_task(self._sweep_forever(), name="matcher-sweep"),
+        )
+
+    async def stop(self) -> None:
+        """Returns when nothing runs any more; a commit that is under way completes by itself."""
+        tasks, self._tasks = self._tasks, ()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def poke(self) -> None:
+        """Somebody may have begun to wait: looks at once. Cheap, and coalesced."""
+        self._poked.set()
+
+    def healthy(self, now: datetime) -> bool:
+        """Whether a tick succeeded lately."""
+        return self.last_tick is not None and (now - self.last_tick).total_seconds() < HEALTHY_SECONDS
+
+    async def tick(self) -> None:
+        """Reads what changed and commits one batch of what the pool proposes."""
+        self._poked.clear()
+        await self._look()
+        pairs = self.pool.propose(self._present(), MOST_PAIRS, EFFORT)
+        if pairs:
+            try:
+                await self._commit(pairs)
+            finally:
+                for pair in pairs:  # Those that were settled or refused are not held out any more, and not touched.
+                    self.pool.give_back(pair)
+        self.last_tick = self._clock()
+
+    async def sweep(self) -> None:
+        """Ends the tickets and matches of people who are not there."""
+        now = self._clock()
+        for user_id in await self._read(lambda uow: uow.tickets.unattended(now)):
+            self.expired += await self._ended(partial(expire_ticket, user_id=user_id, now=now))
+        for room_id in await self._read(lambda uow: uow.rooms.unreached(now - REACHED_WITHIN)):
+            if await self._ended(partial(end_unreached, room_id=room_id, new_id=self._new_id, now=now)):
+                self.lost += 1
+                self.poke()
+
+    # ---------------------------------------------------------------------------------------- inside
+
+    async def _match_forever(self) -> None:
+        failures = 0
+        while True:
+            try:
+                await self.tick()
+            except Exception as error:  # noqa: BLE001  # whatever it was, people wait: the next tick loads everything
+                self.tick_errors += 1
+                self._read_at = None
+                _report("tick failed", error)
+                await asyncio.sleep(min(LONGEST_BACKOFF_SECONDS, TICK_SECONDS * 2.0**failures))
+                failures = min(failures + 1, 10)
+            else:
+                failures = 0
+                await self._pause()
+
+    async def _sweep_forever(self) -> None:
+        while True:
+            try:
+                await self.sweep()
+            except Exception as error:  # noqa: BLE001  # the next sweep finds what this one did not get to
+                self.sweep_errors += 1
+                _report("sweep failed", error)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _pause(self) -> None:
+        """Until the pool may have something to propose: at once, after a poke, when a bar ends, or with the next tick."""
+        delay = 0.0 if self.pool.busy else TICK_SECONDS
+        wake = self.pool.next_wake()
+        if wake is not None and not self.pool.busy:
+            delay = min(delay, max(SHORTEST_PAUSE_SECONDS, (wake - self._present()).total_seconds()))
+        if delay == 0.0:
+            await asyncio.sleep(0)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await self._poked.wait()
+
+    def _present(self) -> datetime:
+        """The time, which never runs backwards: the pool relies on it."""
+        now = self._clock()
+        self._now = now if self._now is None else max(now, self._now)
+        return self._now
+
+    async def _look(self) -> None:
+        """Tells the pool what changed since the last look, or everything."""
+        loop_time = asyncio.get_running_loop().time()
+        since: datetime | None = None
+        if self._read_at is not None and loop_time < self._reload_at:
+            since = self._read_at - (OVERLAP if loop_time >= self._full_look_at else SHORT_OVERLAP)
+        known: set[UUID] = set() if since is None else self._known
+
+        async def read(uow: UnitOfWork) -> tuple[datetime, Sequence[tuple[PoolTicket, bool]], set[UUID], Sequence[Bar]]:
+            time = await uow.matching.time()
+            tickets = await uow.tickets.changed_since(since)
+            new = {ticket.user_id for ticket, waits in tickets if waits} - known
+            return time, tickets, new, await uow.bars.changed_since(since, new)
+
+        time, tickets, new, bars = await self._read(read)
+        now = self._present()
+        if since is None:
+            self.pool.reload((ticket for ticket, waits in tickets if waits), bars, now)
+            self._known = new
+            self._reload_at = loop_time + RELOAD_SECONDS
+        else:
+            for one, other, until in bars:
+                self.pool.bar(one, other, until)
+            for ticket, waits in tickets:
+                if waits:
+                    self.pool.put(ticket, now)
+                else:
+                    self.pool.remove(ticket.id)
+            self._known |= new
+        if since is None or loop_time >= self._full_look_at:
+            self._full_look_at = loop_time + TICK_SECONDS
+        self._read_at = time
+
+    async def _commit(self, pairs: Sequence[Pair]) -> None:
+        """Commits the pairs in one transaction or, should one of them make it fail, the halves of them."""
+        try:
+            results = await self._transact(partial(commit_pairs, pairs=pairs, new_id=self._new_id, now=self._present()))
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  # one bad pair hurts nobody else
+            if len(pairs) > 1:
+                middle = len(pairs) // 2
+                await self._commit(pairs[:middle])
+                await self._commit(pairs[middle:])
+                return
+            _report("a pair cannot be matched", error)
+            results = [Refused(Refusal.FAILED)]
+        now = self._present()
+        for pair, result in zip(pairs, results, strict=True):
+            if isinstance(result, Refused):
+                self._refuse(pair, result, now)
+            else:
+                self.matches += 1
+                self.pool.settle(pair)
+
+    def _refuse(self, pair: Pair, refused: Refused, now: datetime) -> None:
+        if refused.reason is Refusal.BARRED:
+            # Known by its own end from here on, and lifted when the bar is.
+            self.pool.bar(pair.first.user_id, pair.second.user_id, refused.until)
+        self.pool.refuse(pair, refused.reason, now + (FAILED_FOR if refused.reason is Refusal.FAILED else REFUSED_FOR))
+
+    async def _ended(self, work: Callable[[UnitOfWork], Awaitable[object]]) -> bool:
+        try:
+            return bool(await self._transact(work))
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  # one that fails does not keep the others waiting
+            self.sweep_errors += 1
+            _report("somebody who is not there cannot be removed", error)
+            return False
+
+
+def _report(event: str, error: Exception) -> None:
+    """An outage says so in one line; a fault of ours with its traceback."""
+    if isinstance(error, Unavailable):
+        log.warning(event, error=type(error).__name__)
+    else:
+        log.error(event, exc_info=error)

@@ -1,0 +1,90 @@
+"""Prometheus metrics, read off the parts when somebody scrapes: nothing is counted twice, and no label names a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from prometheus_client.core import Metric
+
+    from api.parts import Parts
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+def exposition(parts: Parts) -> bytes:
+    """All metrics of this process, in Prometheus' text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    registry.register(_Parts(parts))
+    return generate_latest(registry)
+
+
+class _Parts(Collector):
+    """Reads the counters that the parts keep as plain attributes."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def collect(self) -> Iterator[Metric]:
+        live, documents, matcher = self._parts.live, self._parts.engine.documents, self._parts.matcher
+        yield _gauge("sockets", "Open WebSockets.", len(live))
+        yield _gauge("operations", "Operations that run or wait on sockets.", live.operations)
+        yield _counter("sockets_accepted", "WebSocket handshakes accepted.", live.accepted)
+        yield _counter("origins_refused", "WebSocket handshakes of foreign origins.", live.refused_origins)
+        yield _counter("results_delivered", "Results written to sockets.", live.delivered)
+        yield _counter("sockets_aborted_slow", "Sockets dropped because the client stopped reading.", live.aborted_slow)
+        yield _counter(
+            "sockets_aborted_silent", "Sockets dropped because the client said nothing.", live.aborted_silent
+        )
+        yield _labelled("sockets_closed", "Sockets that the server closed.", "code", live.closed)
+        yield _gauge("documents", "Documents parsed and validated that are kept.", documents.entries)
+        yield _gauge("documents_bytes", "Estimated memory of those documents.", documents.bytes)
+        yield _counter("documents_hits", "Operations whose document was known.", documents.hits)
+        yield _counter("documents_misses", "Operations whose document was not.", documents.misses)
+        yield _counter("documents_rejected", "Operations whose document is not valid.", documents.rejections)
+        yield _gauge("inboxes", "Users with an inbox in memory.", len(self._parts.inbox))
+        yield _gauge("rooms_cached", "Rooms in memory.", len(self._parts.rooms))
+        yield _gauge("users_watching", "Users with an open event subscription.", self._parts.hub.watched)
+        yield _gauge(
+            "database_connections_in_use", "Connections taken from the pool.", self._parts.database.connections_in_use
+        )
+        yield _gauge("matcher_waiting", "Tickets in the matcher's pool.", len(matcher.pool))
+        yield _counter("matches", "Matches made.", matcher.matches)
+        yield _labelled("match_refusals", "Proposed pairs that the commit refused.", "reason", matcher.pool.refusals)
+        yield _counter("matches_lost", "Matches ended because a side was not reached.", matcher.lost)
+        yield _counter("tickets_expired", "Tickets ended because their users were not there.", matcher.expired)
+        yield _counter("matcher_tick_errors", "Ticks of the matcher that failed.", matcher.tick_errors)
+        yield _counter("matcher_sweep_errors", "Sweeps of the matcher that failed.", matcher.sweep_errors)
+        yield _gauge("sockets_of_users", "Open WebSockets of signed-in users.", len(self._parts.presence))
+        yield _gauge(
+            "detaches_owed", "Closed sockets that the database has not heard of.", self._parts.presence.leaving
+        )
+
+
+def _gauge(name: str, description: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"parley_{name}", description, value=value)
+
+
+def _counter(name: str, description: str, value: float) -> Metric:
+    return CounterMetricFamily(f"parley_{name}", description, value=value)
+
+
+def _labelled(name: str, description: str, label: str, values: Mapping[object, int]) -> Metric:
+    family = CounterMetricFamily(f"parley_{name}", description, labels=[label])
+    for key, value in values.items():
+        family.add_metric([str(key.value if hasattr(key, "value") else key)], value)
+    return family

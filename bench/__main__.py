@@ -1,0 +1,52 @@
+"""`make bench`, or `python -m bench [calls|memory|pool ...] [--quick] [--json FILE]`.
+
+  calls   call set-ups per second of one worker, and how long a match and a set-up take
+  memory  what an idle connected user costs
+  pool    proposals per second of the matchmaking pool, at 1,000, 10,000 and 50,000 waiting
+
+Servers run as processes of their own, on free ports, with data directories that are removed; the load comes from yet another
+process, whose share of a core is told, so that one sees when it was the bottleneck. Every figure stands beside the same
+one of something plain that ran in the same minutes on the same machine: figures of two machines do not compare, ratios nearly do.
+Takes about two minutes; --quick, with a smaller load, about half a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import orjson
+
+from bench import calls, memory, pool
+from bench.report import as_json, machine, table
+
+BENCHMARKS = {"calls": calls.measure, "memory": memory.measure, "pool": pool.measure}
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", nargs="*", choices=[*BENCHMARKS, []], help="which (default: all)")
+    parser.add_argument("--quick", action="store_true", help="a smaller load for a shorter time")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    options = parser.parse_args()
+    where = machine()
+    for name, value in where.items():
+        print(f"{name}: {value}")
+    figures = []
+    for name in options.what or BENCHMARKS:
+        began = time.monotonic()
+        found = BENCHMARKS[name](quick=options.quick)
+        figures += found
+        print(f"\n{name} ({time.monotonic() - began:.0f} s)\n{table(found)}", flush=True)
+    if options.json:
+        options.json.write_bytes(orjson.dumps(as_json(where, figures), option=orjson.OPT_INDENT_2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

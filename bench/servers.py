@@ -1,0 +1,78 @@
+"""What is measured, each a process of its own: Parley as `python -m api serve` runs it, and the bare relay beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from tests.acceptance.server import ROOT, Server, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+JSON = dict[str, Any]
+LOAD_DEADLINE = 300.0
+
+
+@contextlib.contextmanager
+def parley() -> Iterator[tuple[int, int]]:
+    """Port and process ID of a Parley with one worker, its own data directory, and no rate limits."""
+    _allow_many_sockets()
+    with (
+        tempfile.TemporaryDirectory(prefix="parley-bench-") as folder,
+        Server(Path(folder) / "parley", rate_limits="off") as server,
+    ):
+        yield server.port, server.pid
+
+
+@contextlib.contextmanager
+def relay() -> Iterator[tuple[int, int]]:
+    """Port and process ID of the bare relay."""
+    _allow_many_sockets()
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-m", "bench.relay", str(port)], cwd=ROOT)
+    try:
+        _wait_until_ready(port, process)
+        yield port, process.pid
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def load(what: str, server: tuple[int, int], **options: object) -> JSON:
+    """Lets `bench.load` loose on a server; returns what it saw. Raises `RuntimeError` when it failed."""
+    port, pid = server
+    arguments = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    command = [sys.executable, "-m", "bench.load", what, "--port", str(port), "--watch", str(pid), *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LOAD_DEADLINE, check=False)
+    if done.returncode:
+        raise RuntimeError(f"the load generator failed:\n{done.stderr}")
+    return dict(json.loads(done.stdout))
+
+
+def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).status_code == httpx.codes.OK:
+                return
+        time.sleep(0.05)
+    raise RuntimeError("the relay did not start")
+
+
+def _allow_many_sockets() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65_536)), hard))

@@ -1,0 +1,255 @@
+"""`make run`, as people start, stop, crash and misconfigure it."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+import psutil
+import pytest
+
+from tests.acceptance import documents
+from tests.acceptance.client import Api, Closed, Person, Socket
+from tests.acceptance.conftest import meet
+from tests.acceptance.server import Server, free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.xdist_group("acceptance-serve")
+
+UNREACHABLE = "postgresql://parley:parley@127.0.0.1:{port}/parley"
+
+
+async def test_accounts_outlive_ctrl_c_and_kill_9_and_nothing_is_left_running(tmp_path: Path) -> None:
+    """Whoever tries Parley stops it with Ctrl-C and expects the machine as it was, and their accounts where they were."""
+    server = Server(tmp_path / "parley")
+    try:
+        server.start()
+        async with Api(server.url) as api:
+            ada = await api.sign_in("Ada")
+        assert server.interrupt() == 0
+        assert server.none_left(), "PostgreSQL outlived Ctrl-C"
+
+        began = time.monotonic()
+        server.start()
+        assert time.monotonic() - began < 10, "the second start finds everything ready"
+        async with Api(server.url) as api:
+            assert (await _again(ada, api))["user"]["displayName"] == "Ada"
+        server.kill()
+
+        server.start()
+        async with Api(server.url) as api:
+            assert (await _again(ada, api))["user"]["displayName"] == "Ada"
+        assert server.terminate() == 0, "SIGTERM, from a supervisor, is as good as Ctrl-C"
+        assert server.none_left(), "something survived kill -9, a start and a stop"
+        assert "Traceback" not in server.output()
+    finally:
+        server.end()
+
+
+async def _again(person: Person, api: Api) -> dict[str, dict[str, str]]:
+    """Signs in with what the browser kept: the refresh token."""
+    back = Person(api, person.name, person.session)
+    assert (await back.refresh())["__typename"] == "RefreshSessionSuccess"
+    person.session = back.session
+    me: dict[str, dict[str, str]] = (await back.ask(documents.ME))["me"]
+    return me
+
+
+def test_kill_9_leaves_no_database_running(tmp_path: Path) -> None:
+    """A database that outlives its server holds the files, and the next start would hang or, worse, share them."""
+    server = Server(tmp_path / "parley")
+    try:
+        server.start()
+        assert any(process.name() == "postgres" for process in server.leftovers()), "this test would see one"
+        server.kill()
+        if psutil.LINUX:
+            assert server.none_left()
+        server.start()
+        assert server.interrupt() == 0
+        assert server.none_left()
+    finally:
+        server.end()
+
+
+async def test_ctrl_c_tells_open_sockets_to_come_back(tmp_path: Path) -> None:
+    """1012 (service restart) is a code that clients retry: a deployment must not throw people out."""
+    server = Server(tmp_path / "parley")
+    try:
+        server.start()
+        async with Api(server.url) as api:
+            ada = await api.sign_in("Ada")
+            events = await ada.arrive()
+            assert server.interrupt() == 0
+            with pytest.raises(Closed) as closed:
+                await events.next()
+        assert closed.value.code == 1012
+        assert "Traceback" not in server.output()
+    finally:
+        server.end()
+
+
+def test_start_prints_what_to_open_and_what_to_try(tmp_path: Path) -> None:
+    """The first minute decides whether somebody stays: they need an address, and something to paste."""
+    with Server(tmp_path / "parley") as server:
+        printed = server.printed.read_text()
+    assert f":{server.port}" in printed
+    assert "{" in printed, "a first query to try"
+
+
+# ------------------------------------------------------------------------------------------ refusals
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Server:
+    """A server in whose way others are."""
+    server = Server(tmp_path_factory.mktemp("running") / "parley")
+    server.start()
+    return server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _stopped_afterwards(running: Server) -> object:
+    yield
+    running.end()
+
+
+MISTAKES = {
+    "a port that is not one": ({"port": 70_000}, ["PARLEY_PORT"]),
+    "a cooldown that is not a number": ({"skip_cooldown_seconds": "soon"}, ["PARLEY_SKIP_COOLDOWN_SECONDS"]),
+    "two mistakes at once": ({"port": "http", "resume_seconds": -1}, ["PARLEY_PORT", "PARLEY_RESUME_SECONDS"]),
+    "several workers on a bus in memory": ({"workers": 2}, ["PARLEY_WORKERS"]),
+    "production without secrets": ({"environment": "production"}, ["PARLEY_SECRETS"]),
+    "secrets that are none": ({"secrets": "hunter2"}, ["PARLEY_SECRETS"]),
+    "TURN without its secret": ({"ice_urls": "turn:turn.example.org"}, ["PARLEY_TURN_SECRET"]),
+    "an origin with a path": ({"allowed_origins": "https://example.org/app"}, ["PARLEY_ALLOWED_ORIGINS"]),
+    "another database": ({"database_url": "mysql://localhost/parley"}, ["PARLEY_DATABASE_URL"]),
+    "a data directory that is a file": ({"data_dir": "/dev/null"}, ["/dev/null"]),
+    "no PostgreSQL there": ({"database_url": UNREACHABLE}, ["PARLEY_DATABASE_URL"]),
+}
+
+
+@pytest.mark.parametrize(("settings", "named"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_told_in_one_sentence_that_names_it(
+    settings: dict[str, object], named: list[str], tmp_path: Path
+) -> None:
+    """A traceback tells a newcomer that the program is broken; a sentence tells them what to change."""
+    if settings.get("database_url") == UNREACHABLE:
+        settings = {"database_url": UNREACHABLE.format(port=free_port())}
+    code, lines = Server(tmp_path / "parley", **settings).refuse()
+    assert code == 2
+    assert len(lines) == len(named), lines
+    for line, name in zip(lines, named, strict=True):
+        assert name in line
+        assert line.endswith(".")
+        assert "hunter2" not in line, "a secret is not quoted"
+
+
+def test_a_busy_port_is_told_in_one_sentence(running: Server, tmp_path: Path) -> None:
+    """Something else on port 8000 is the likeliest mishap of a first start."""
+    server = Server(tmp_path / "parley", port=running.port)
+    code, lines = server.refuse()
+    assert (code, len(lines)) == (2, 1), lines
+    assert str(running.port) in lines[0]
+    assert "PARLEY_PORT" in lines[0]
+    assert server.none_left()
+
+
+def test_a_port_that_is_busy_on_every_interface_is_told_too(tmp_path: Path) -> None:
+    """The default listens on every interface, where a listener on one of them is in the way as well."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        server = Server(tmp_path / "parley", host="", port=holder.getsockname()[1])
+        code, lines = server.refuse()
+    assert (code, len(lines)) == (2, 1), lines
+
+
+def test_a_second_server_on_the_same_data_is_refused(running: Server) -> None:
+    """Two servers with an inbox in memory each would show their users two different worlds."""
+    second = Server(running.data_dir)
+    second.printed, second.logged = (path.with_suffix(".second") for path in (second.printed, second.logged))
+    second.launch()
+    try:
+        code = second.process.wait(30)
+        lines = second.logged.read_text().splitlines() if second.logged.exists() else []
+    finally:
+        if second.process.poll() is None:  # not `end`, which would stop the database of the first
+            second.kill()
+    assert (code, len(lines)) == (2, 1), lines
+    assert httpx.get(f"{running.url}/readyz", trust_env=False).status_code == 200, "the first goes on"
+
+
+# ------------------------------------------------------------------------------------------ operation
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_a_supervisor_is_told_that_the_server_is_well(running: Server, path: str) -> None:
+    """Container platforms restart what does not answer, and send nobody to what is not ready."""
+    assert httpx.get(f"{running.url}{path}", trust_env=False).status_code == 200
+
+
+def test_metrics_are_served_for_prometheus(running: Server) -> None:
+    """An operator sees load before users feel it."""
+    answer = httpx.get(f"{running.url}/metrics", trust_env=False)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert re.search(r"^parley_\w+(\{.*\})? \d", answer.text, re.MULTILINE)
+
+
+async def test_creating_accounts_is_limited_per_network(tmp_path: Path) -> None:
+    """Without a limit a script makes a million accounts; with one that is too tight a school class cannot come in."""
+    with Server(tmp_path / "parley", trusted_proxies="127.0.0.1") as server:
+        async with Api(server.url) as api:
+            body = {"query": documents.SIGN_IN, "variables": {"input": {"displayName": "Ada"}}}
+            made, answer = 0, {}
+            while "errors" not in answer and made < 1000:
+                answer = (await api.http.post("/graphql", json=body, headers={"x-forwarded-for": "192.0.2.7"})).json()
+                made += 1
+            (error,) = answer["errors"]
+            assert error["extensions"]["code"] == "RATE_LIMITED"
+            assert error["extensions"]["retryAfter"] > 0
+            assert made > 5
+            elsewhere = await api.http.post("/graphql", json=body, headers={"x-forwarded-for": "198.51.100.7"})
+            assert "errors" not in elsewhere.json(), "another network is not to blame"
+
+
+async def test_the_log_of_a_whole_story_holds_nothing_personal(tmp_path: Path) -> None:
+    """Logs are read by many, kept for long and copied elsewhere: what strangers say to each other has no place there."""
+    server = Server(tmp_path / "parley", log_level="debug", trusted_proxies="127.0.0.1")
+    secrets: set[str] = set()
+    try:
+        server.start()
+        async with Api(server.url) as api:
+            api.http.headers["x-forwarded-for"] = "203.0.113.77"
+            ada, ben = await api.sign_in("Adalinde-Private"), await api.sign_in("Benedikt-Private")
+            for person in (ada, ben):
+                secrets |= {person.name, person.token, str(person.session["refreshToken"])}
+                await person.arrive()
+            seat, _ = await meet(ada, ben, "secretinterest")
+            await ada.send(seat.partner_id, {"offer": {"sdp": "v=0 sdp-of-ada"}})
+            candidate = {"candidate": "candidate:1 1 udp 1 198.51.100.99 9 typ host", "sdpMid": "0"}
+            await ada.send(seat.partner_id, {"candidates": {"candidates": [candidate]}})
+            await ben.inbox.until("SignalReceived")
+            await ben.inbox.until("SignalReceived")
+            await ben.refresh()
+            secrets |= {ben.token, str(ben.session["refreshToken"])}
+            await ada.run(documents.UPDATE_PROFILE, input={"displayName": "Renamed-Private"})
+            with pytest.raises(Closed):  # what a bad client sends is worth a line, not a quotation
+                await Socket.open(api.url, "forged-token-of-somebody")
+            await ada.skip(seat.room_id)
+            await ben.run(documents.SIGN_OUT)
+            for person in (ada, ben):
+                await person.leave()
+    finally:
+        server.end()
+    logged = server.logged.read_text()
+    secrets |= {"Renamed-Private", "secretinterest", "sdp-of-ada", "candidate:1", "forged-token-of-somebody"}
+    told = [secret for secret in secrets if secret in logged or secret.casefold() in logged.casefold()]
+    assert told == []
+    assert re.findall(r"\b\d{1,3}(?:\.\d{1,3}){3}\b", logged) == [], "addresses"
+    assert "Traceback" not in logged

@@ -1,0 +1,272 @@
+"""GraphQL over HTTP: what is answered, with which status, and always in JSON; never 500 on bad input."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import pytest_asyncio
+
+from tests.toy_server import Toy, caller, toy_server, until
+
+MODERN = {"accept": "application/graphql-response+json"}
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def toy() -> AsyncIterator[Toy]:
+    """A server as production has it."""
+    async with toy_server(allowed=("https://talk.example",)) as toy:
+        yield toy
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def http(toy: Toy) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of it."""
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{toy.port}", headers={"accept": "application/json"}
+    ) as client:
+        yield client
+
+
+def code(response: httpx.Response) -> str:
+    """The first error's code, from an answer that must be JSON."""
+    assert response.headers["content-type"] in {
+        "application/json; charset=utf-8",
+        "application/graphql-response+json; charset=utf-8",
+    }
+    return str(response.json()["errors"][0]["extensions"]["code"])
+
+
+async def test_a_query_is_answered(http: httpx.AsyncClient) -> None:
+    """The plainest request of all, by each client's way of asking."""
+    answer = await http.post("/graphql", json={"query": "query A { hello } query B { userId }", "operationName": "A"})
+    assert (answer.status_code, answer.json()) == (200, {"data": {"hello": "world"}})
+    by_url = await http.get(
+        "/graphql", params={"query": "query($n: Int!) { double(number: $n) }", "variables": '{"n": 4}'}
+    )
+    assert by_url.json() == {"data": {"double": 8}}
+    nulls = {"query": "{ hello }", "variables": None, "operationName": None, "extensions": None}
+    assert (await http.post("/graphql", json=nulls)).json() == {"data": {"hello": "world"}}
+    apollo = {"query": "{ hello }", "extensions": {"clientLibrary": {"name": "@apollo/client", "version": "4"}}}
+    assert (await http.post("/graphql", json=apollo)).json() == {"data": {"hello": "world"}}
+
+
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        ("application/graphql-response+json, application/json;q=0.9", "application/graphql-response+json"),
+        ("application/graphql-response+json", "application/graphql-response+json"),
+        ("application/json, application/graphql-response+json;q=0.5", "application/json"),
+        ("application/json", "application/json"),
+        ("APPLICATION/JSON; q=1", "application/json"),
+        ("*/*", "application/json"),
+        ("application/*", "application/json"),
+        ("", "application/json"),
+        ("text/event-stream, application/json;q=0.5", "application/json"),
+        ("application/jsonx", None),
+        ("text/html", None),
+        ("application/json;q=0", None),
+        ("application/json;q=x", None),
+    ],
+)
+async def test_the_media_type_is_the_clients_choice(http: httpx.AsyncClient, accept: str, chosen: str | None) -> None:
+    """Urql and Apollo accept several and mean different ones: the wrong choice loses errors on the way."""
+    answer = await http.post("/graphql", json={"query": "{ hello }"}, headers={"accept": accept})
+    if chosen is None:
+        assert (answer.status_code, code(answer)) == (406, "BAD_USER_INPUT")
+    else:
+        assert (answer.status_code, answer.headers["content-type"]) == (200, f"{chosen}; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        ({"query": "{ hello"}, "GRAPHQL_PARSE_FAILED"),
+        ({"query": ""}, "GRAPHQL_PARSE_FAILED"),
+        ({"query": "{ nothing }"}, "GRAPHQL_VALIDATION_FAILED"),
+        ({"query": "query($n: Int!) { double(number: $n) }", "variables": {"n": "x"}}, "BAD_USER_INPUT"),
+        ({"query": "{ hello }", "operationName": "Nobody"}, "BAD_USER_INPUT"),
+        ({"query": "subscription { hang }"}, "BAD_USER_INPUT"),
+        ({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "00"}}}, "PERSISTED_QUERY_NOT_FOUND"),
+    ],
+)
+async def test_what_cannot_run_is_400_for_who_understands_and_200_for_others(
+    http: httpx.AsyncClient, request_: dict[str, Any], expected: str
+) -> None:
+    """Apollo drops the errors of a 400 in application/json: its users would see "network error" instead of the reason."""
+    classic = await http.post("/graphql", json=request_)
+    modern = await http.post("/graphql", json=request_, headers=MODERN)
+    assert (classic.status_code, code(classic)) == (200, expected)
+    assert (modern.status_code, code(modern)) == (400, expected)
+    assert "data" not in modern.json()
+
+
+async def test_errors_of_fields_are_200_with_data(http: httpx.AsyncClient) -> None:
+    """The request succeeded; a part of it did not."""
+    answer = await http.post("/graphql", json={"query": '{ hello fail(kind: "missing") }'}, headers=MODERN)
+    assert (answer.status_code, code(answer)) == (200, "NOT_FOUND")
+    assert answer.json()["data"] == {"hello": "world", "fail": None}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b'"x"',
+        b"5",
+        b"{",
+        b"\xff\xfe",
+        b'{"query": "\xff"}',
+        b"{}",
+        b'{"query": null}',
+        b'{"query": 5}',
+        b'{"query": ["{ hello }"]}',
+        b'{"query": "{ hello }", "variables": []}',
+        b'{"query": "{ hello }", "variables": "{}"}',
+        b'{"query": "{ hello }", "operationName": 1}',
+        b'{"query": "{ hello }", "extensions": []}',
+        b"[" * 100_000,
+        b'{"query": "{ hello }", "variables": {"a":' + b"[" * 5_000 + b"]" * 5_000 + b"}}",
+        b'[{"query": "{ hello }"}]',
+        b"[]",
+    ],
+)
+async def test_a_malformed_body_is_400_in_json(http: httpx.AsyncClient, body: bytes) -> None:
+    """Stock Strawberry answers 500 to several of these: an alarm for us, a riddle for the developer."""
+    for headers in ({}, MODERN):
+        answer = await http.post("/graphql", content=body, headers={"content-type": "application/json", **headers})
+        assert (answer.status_code, code(answer)) == (400, "BAD_USER_INPUT")
+
+
+async def test_values_nested_deeply_are_bad_user_input(http: httpx.AsyncClient) -> None:
+    """What JSON can hold and a variable cannot."""
+    body = b'{"query": "query($n: Int!) { double(number: $n) }", "variables": {"n": %s}}' % (b"[" * 900 + b"]" * 900)
+    answer = await http.post("/graphql", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, code(answer)) == (200, "BAD_USER_INPUT")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("application/json", 200),
+        ("application/json; charset=utf-8", 200),
+        ('Application/JSON;charset="UTF-8"', 200),
+        ("application/json; charset=utf-16", 415),
+        ("application/jsonx", 415),
+        ("text/plain; a=application/json", 415),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data; boundary=x", 415),
+        ("application/graphql", 415),
+        ("", 415),
+        (None, 415),
+    ],
+)
+async def test_only_json_bodies_are_taken(http: httpx.AsyncClient, content_type: str | None, status: int) -> None:
+    """A form on a foreign page can send text/plain without asking; JSON it cannot."""
+    headers = {} if content_type is None else {"content-type": content_type}
+    answer = await http.post("/graphql", content=b'{"query": "{ hello }"}', headers=headers)
+    assert answer.status_code == status
+    if status != 200:
+        assert code(answer) == "BAD_USER_INPUT"
+
+
+async def test_a_body_over_one_mebibyte_is_413_before_it_has_arrived(toy: Toy, http: httpx.AsyncClient) -> None:
+    """Twenty megabytes per request from a few hundred clients would be the end of the process."""
+    large = orjson.dumps({"query": "{ hello }", "variables": {"a": "x" * 1024 * 1024}})
+    answer = await http.post("/graphql", content=large, headers={"content-type": "application/json"})
+    assert (answer.status_code, code(answer)) == (413, "BAD_USER_INPUT")
+    reader, writer = await asyncio.open_connection("127.0.0.1", toy.port)
+    writer.write(
+        b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    for _ in range(17):
+        writer.write(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
+    async with asyncio.timeout(5):
+        assert b"413" in await reader.readline()
+    writer.close()
+
+
+async def test_a_body_that_does_not_arrive_is_408(toy: Toy) -> None:
+    """Connections that hold a request open for ever would use up the server one by one."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", toy.port)
+    writer.write(b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+    async with asyncio.timeout(5):
+        assert b"408" in await reader.readline()
+    writer.close()
+
+
+async def test_get_is_for_queries_only(toy: Toy, http: httpx.AsyncClient) -> None:
+    """A link or an image on a foreign page must not change anything."""
+    params = {"query": 'mutation { note(name: "x") }'}
+    answer = await http.get("/graphql", params=params)
+    assert (answer.status_code, answer.headers["allow"], code(answer)) == (405, "POST", "BAD_USER_INPUT")
+    assert toy.state.started == []
+    assert (await http.post("/graphql", json=params)).json() == {"data": {"note": "x"}}
+    for bad in ({}, {"query": "{ hello }", "variables": "{"}, {"query": "{ hello }", "variables": "5"}):
+        assert (await http.get("/graphql", params=bad)).status_code == 400
+    for method in ("PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"):
+        answer = await http.request(method, "/graphql")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+
+
+@pytest.mark.parametrize("token", ["Bearer forged:x", "Bearer expired", "Basic dTpw", "Bearer", "", "Bearer \xff"])
+async def test_a_bad_token_is_401_in_json(http: httpx.AsyncClient, token: str) -> None:
+    """Clients refresh on UNAUTHENTICATED; answering as if nobody had signed in would show them an empty page."""
+    for headers in ({}, MODERN):
+        raw = {name.encode(): value.encode("latin-1") for name, value in {"authorization": token, **headers}.items()}
+        answer = await http.post("/graphql", json={"query": "{ userId }"}, headers=raw)
+        assert (answer.status_code, code(answer)) == (401, "UNAUTHENTICATED")
+        assert ("expired" in answer.text) == ("expired" in token)
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+async def test_a_good_token_is_known_and_never_from_the_url(http: httpx.AsyncClient) -> None:
+    """Addresses end up in logs and histories: a token there is a token lost."""
+    query = {"query": "{ userId }"}
+    signed_in = await http.post("/graphql", json=query, headers={"authorization": "Bearer ok:ada"})
+    assert signed_in.json() == {"data": {"userId": str(caller("ada").user_id)}}
+    in_url = await http.get("/graphql", params={**query, "authorization": "Bearer ok:ada", "access_token": "ok:ada"})
+    assert in_url.json() == {"data": {"userId": None}}
+
+
+async def test_a_gate_that_fails_is_no_answer_about_the_token(http: httpx.AsyncClient) -> None:
+    """The database restarts: logging everybody out would be the wrong answer."""
+    answer = await http.post("/graphql", json={"query": "{ hello }"}, headers={"authorization": "Bearer down"})
+    assert (answer.status_code, code(answer)) == (500, "INTERNAL_SERVER_ERROR")
+
+
+async def test_a_client_that_leaves_is_no_error(toy: Toy, caplog: pytest.LogCaptureFixture) -> None:
+    """Closed tabs are daily life, not tracebacks."""
+    _, writer = await asyncio.open_connection("127.0.0.1", toy.port)
+    writer.write(b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+    await writer.drain()
+    await until(lambda: toy.server.server_state.tasks)
+    writer.transport.abort()
+    await until(lambda: not toy.server.server_state.tasks)
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+# --- origins ----------------------------------------------------------------------------------------------------------------
+
+
+async def test_cors_and_the_socket_share_one_list(http: httpx.AsyncClient) -> None:
+    """A page that may open a socket may also ask by HTTP, and no other."""
+    ask = {"access-control-request-method": "POST", "access-control-request-headers": "authorization,content-type"}
+    good = await http.request("OPTIONS", "/graphql", headers={"origin": "https://talk.example", **ask})
+    assert (good.status_code, good.headers["access-control-allow-origin"]) == (200, "https://talk.example")
+    assert "authorization" in good.headers["access-control-allow-headers"].lower()
+    assert "access-control-allow-credentials" not in good.headers
+    evil = await http.request("OPTIONS", "/graphql", headers={"origin": "https://evil.example", **ask})
+    assert (evil.status_code, "access-control-allow-origin" in evil.headers) == (400, False)
+    answer = await http.post("/graphql", json={"query": "{ nothing }"}, headers={"origin": "https://talk.example"})
+    assert answer.headers["access-control-allow-origin"] == "https://talk.example"
+    assert "origin" in answer.headers["vary"].lower()

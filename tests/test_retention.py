@@ -1,0 +1,104 @@
+"""What is deleted when."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from api.clock import utc_now
+from persistence.database import engine_for
+from persistence.retention import purge
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """Connections in autocommit, as `Database.reading` gives them."""
+    engine = engine_for(database_url, isolation_level="AUTOCOMMIT")
+    yield engine
+    await engine.dispose()
+
+
+async def test_what_nobody_needs_any_more_goes_and_the_rest_stays(engine: AsyncEngine) -> None:
+    """A service that runs for years does not fill its disk, and never deletes what a report or a statistic still needs."""
+    now = utc_now()
+    user, other = sorted((uuid4(), uuid4()))
+    old, fresh = uuid4(), uuid4()
+
+    @asynccontextmanager
+    async def reading() -> AsyncIterator[AsyncConnection]:
+        async with engine.connect() as connection:
+            yield connection
+
+    async with reading() as connection:
+
+        async def run(statement: str, **values: object) -> None:
+            await connection.execute(text(statement), values)
+
+        for account in (user, other):
+            await run(
+                "INSERT INTO account (id, display_name, created_at) VALUES (:id, 'Ada', :now)", id=account, now=now
+            )
+        for room, age in ((old, timedelta(days=32)), (fresh, timedelta(days=30))):
+            await run(
+                "INSERT INTO room (id, kind, capacity, shared_interests, created_at, closed_at) VALUES (:id, 'MATCH', 2, '{}', :at, :at)",
+                id=room,
+                at=now - age,
+            )
+            await run(
+                "INSERT INTO member (id, room_id, room_kind, user_id, display_name, role, muted, status, camera, microphone, screen, "
+                "position, joined_at, left_at) VALUES (:id, :room, 'MATCH', :user, 'Ada', 'MEMBER', false, 'LEFT', false, false, "
+                "false, 0, :at, :at)",
+                id=uuid4(),
+                room=room,
+                user=user,
+                at=now - age,
+            )
+            await run(
+                "INSERT INTO ticket (id, user_id, status, mode, interests, languages, patience, enqueued_at, widens_at, changed_at, "
+                "joined_at, paused, attended, room_id) VALUES (:id, :user, 'MATCHED', 'TEXT', '{}', '{}', 0, :at, :at, :at, :at, false, "
+                "true, :room)",
+                id=uuid4(),
+                user=user,
+                at=now - age,
+                room=room,
+            )
+        for kind, until in (
+            ("COOLDOWN", now - timedelta(hours=2)),
+            ("LOST", now + timedelta(hours=2)),
+            ("BLOCK_BY_LOW", None),
+        ):
+            await run(
+                "INSERT INTO pair_bar (low_id, high_id, kind, until, changed_at) VALUES (:low, :high, :kind, :until, :now)",
+                low=user,
+                high=other,
+                kind=kind,
+                until=until,
+                now=now,
+            )
+        await run(
+            "INSERT INTO rate_limit (key, full_at) VALUES ('past', :past), ('future', :future)",
+            past=now - timedelta(seconds=1),
+            future=now + timedelta(hours=1),
+        )
+
+    gone = await purge(reading, now)
+
+    assert gone == {"rate_limit": 1, "pair_bar": 1, "refresh_token": 0, "ticket": 2, "member": 1, "room": 1}
+    assert await purge(reading, now) == dict.fromkeys(gone, 0)
+    async with reading() as connection:
+        assert (await connection.execute(text("SELECT id FROM room"))).scalars().all() == [fresh]
+        assert sorted((await connection.execute(text("SELECT kind FROM pair_bar"))).scalars()) == [
+            "BLOCK_BY_LOW",
+            "LOST",
+        ]
+        assert (await connection.execute(text("SELECT key FROM rate_limit"))).scalars().all() == ["future"]

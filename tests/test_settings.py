@@ -1,0 +1,95 @@
+"""Settings: a sentence per mistake, and defaults that are safe where they must be."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from api.settings import Settings, SettingsError, load
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither the developer's environment nor their .env decides a test."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"PARLEY_{name.upper()}", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"PORT": "abc"}, "PARLEY_PORT is not usable"),
+        ({"PORT": "70000"}, "PARLEY_PORT is not usable"),
+        ({"ENVIRONMENT": "prod"}, "PARLEY_ENVIRONMENT is not usable"),
+        ({"ALLOWED_ORIGINS": "https://a.example,foo"}, "'foo' is not one"),
+        ({"ALLOWED_ORIGINS": "https://a.example/path"}, "without a path"),
+        ({"TRUSTED_PROXIES": "10.0.0.0/99"}, "'10.0.0.0/99' is not one"),
+        ({"ICE_URLS": "http://stun.example"}, "PARLEY_ICE_URLS must list URLs"),
+        ({"ICE_URLS": "turn:turn.example"}, "PARLEY_TURN_SECRET"),
+        ({"DATABASE_URL": "mysql://x"}, "PARLEY_DATABASE_URL must be a URL like"),
+        ({"BUS_URL": "redis://x"}, "PARLEY_BUS_URL must be memory://"),
+        ({"WORKERS": "4"}, "PARLEY_WORKERS must be 1"),
+        ({"ENVIRONMENT": "production"}, "PARLEY_SECRETS must be set in production"),
+        ({"ENVIRONMENT": "production", "SECRETS": "k:x", "RATE_LIMITS": "off"}, "PARLEY_RATE_LIMITS may be off only"),
+    ],
+)
+def test_a_mistake_is_told_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], sentence: str
+) -> None:
+    """An operator who mistypes a setting learns which one and what to write, and sees no traceback."""
+    for name, value in environment.items():
+        monkeypatch.setenv(f"PARLEY_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert len(caught.value.mistakes) == 1
+    assert sentence in caught.value.mistakes[0]
+    assert caught.value.mistakes[0].endswith(".")
+    assert "\n" not in caught.value.mistakes[0]
+
+
+def test_two_mistakes_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody starts a server five times to find five mistakes."""
+    monkeypatch.setenv("PARLEY_PORT", "x")
+    monkeypatch.setenv("PARLEY_LOG_LEVEL", "loud")
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert len(caught.value.mistakes) == 2
+
+
+def test_secrets_are_in_no_message_and_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is logged or shown about settings can be pasted into an issue."""
+    monkeypatch.setenv("PARLEY_SECRETS", "k1:sesame")
+    monkeypatch.setenv("PARLEY_TURN_SECRET", "sesame")
+    assert "sesame" not in repr(load())
+    monkeypatch.setenv("PARLEY_RATE_LIMITS", "off")
+    monkeypatch.setenv("PARLEY_ENVIRONMENT", "production")
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert "sesame" not in str(caught.value)
+
+
+def test_production_hides_the_schema_and_drains_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What helps a developer is off for strangers unless the operator wants it."""
+    assert load().introspectable
+    assert load().drain == timedelta()
+    monkeypatch.setenv("PARLEY_ENVIRONMENT", "production")
+    monkeypatch.setenv("PARLEY_SECRETS", "k1:AAAA")
+    assert not load().introspectable
+    assert load().drain == timedelta(seconds=10)
+    monkeypatch.setenv("PARLEY_INTROSPECTION", "on")
+    assert load().introspectable
+
+
+def test_the_example_names_every_setting_with_its_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`.env.example` is the operator's manual: it must not lie, and copying it must change nothing."""
+    example = (ROOT / ".env.example").read_text()
+    named = {line.partition("=")[0] for line in example.splitlines() if line and not line.startswith("#")}
+    assert named == {f"PARLEY_{name.upper()}" for name in Settings.model_fields}
+    default = load()
+    (tmp_path / ".env").write_text(example)
+    assert load() == default

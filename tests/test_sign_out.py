@@ -1,0 +1,149 @@
+"""Signing out: the session, the place in the queue and the match end at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+import pytest
+
+from domain.events import MatchEnded, MemberLeft, QueueLeft
+from domain.identity import Grant, RefreshToken, Session, SessionScope, sign_out
+from domain.matchmaking.ticket import QueueLeaveReason, TicketStatus
+from domain.ports import UnitOfWork
+from domain.rooms import MatchEndReason, MemberLeaveReason, Room
+from tests.identity_world import START, World, identity_world
+
+T = TypeVar("T")
+SIGN_OUT = "mutation { signOut { ... on SignOutSuccess { user { id } } } }"
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    """Everything that identity needs."""
+    async with identity_world(database_url) as parts:
+        yield parts
+
+
+async def test_signing_out_ends_the_session_at_once_and_twice_is_fine(world: World) -> None:
+    """On a shared computer, gone means gone."""
+    grant = (await world.sign_in()).grant
+    caller, bearer = world.caller(grant), world.bearer(grant)
+    assert await world.admission.admit(bearer) == caller
+    for _ in range(2):
+        answer = await world.ask(SIGN_OUT, caller)
+        assert answer.data["signOut"]["user"]["id"] == str(grant.user.id)
+    assert await world.revoked(grant, grant.refresh_token)
+    assert (await world.ask(SIGN_OUT)).failures[0].code == "UNAUTHENTICATED"
+
+
+async def test_a_suspended_user_may_sign_out(world: World) -> None:
+    """Being suspended is no reason to be kept."""
+    grant = (await world.sign_in()).grant
+    await world.suspend(grant.user.id)
+    caller = world.caller(await world.refresh(grant.refresh_token))
+    assert caller.scope is SessionScope.APPEAL_ONLY
+    assert (await world.ask(SIGN_OUT, caller)).data["signOut"]["user"]["id"] == str(grant.user.id)
+
+
+async def test_signing_out_leaves_the_queue(world: World) -> None:
+    """Nobody is matched with somebody who has gone."""
+    grant = (await world.sign_in()).grant
+    ticket = await world.queue(grant.user.id)
+    await sign_out(world.database.transact, world.caller(grant), now=world.clock())
+    (event,) = await world.told(grant.user.id)
+    assert isinstance(event, QueueLeft)
+    assert (event.reason, event.ticket.id) == (QueueLeaveReason.LEFT, ticket.id)
+    assert event.ticket.status is TicketStatus.CANCELLED
+    assert await world.database.read(lambda uow: uow.tickets.waiting(grant.user.id)) is None
+
+
+async def match_of_two(world: World) -> tuple[Grant, Grant, UUID]:
+    """Two people in a match, and its room."""
+    one, other = (await world.sign_in("Ada")).grant, (await world.sign_in("Grace")).grant
+    return one, other, await world.match(await world.queue(one.user.id), await world.queue(other.user.id))
+
+
+async def ended(world: World, one: Grant, other: Grant, room_id: UUID) -> bool:
+    """Whether the match is over, and both sides were told what is theirs to know."""
+    room = await world.database.read(lambda uow: uow.rooms.get(room_id))
+    assert room is not None
+    seat = room.seat_of(one.user.id)
+    assert seat is not None
+    assert await world.told(one.user.id) == [MatchEnded(room_id, MatchEndReason.YOU_LEFT)]
+    assert await world.told(other.user.id) == [
+        MemberLeft(room_id, seat.id, MemberLeaveReason.LEFT),
+        MatchEnded(room_id, MatchEndReason.PARTNER_LEFT),
+    ]
+    return not room.open and not room.inside
+
+
+async def test_signing_out_ends_the_match(world: World) -> None:
+    """The partner is not left talking to an empty seat."""
+    one, other, room_id = await match_of_two(world)
+    await sign_out(world.database.transact, world.caller(one), now=world.clock())
+    assert await ended(world, one, other, room_id)
+    await sign_out(world.database.transact, world.caller(one), now=world.clock())
+    assert len(await world.told(other.user.id)) == 2
+
+
+async def test_a_match_that_opens_while_its_user_signs_out_ends_too(world: World) -> None:
+    """The matcher was a millisecond faster: the partner still is not left with nobody."""
+    one, other = (await world.sign_in("Ada")).grant, (await world.sign_in("Grace")).grant
+    tickets = await world.queue(one.user.id), await world.queue(other.user.id)
+    opened: list[UUID] = []
+
+    async def overtaken(work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        async def meddled(uow: UnitOfWork) -> T:
+            look = uow.rooms.open_match_of
+
+            async def open_match_of(user_id: UUID) -> Room | None:
+                found = await look(user_id)
+                if not opened:
+                    opened.append(await world.match(*tickets))
+                return found
+
+            cast("Any", uow.rooms).open_match_of = open_match_of
+            return await work(uow)
+
+        return await world.database.transact(meddled)
+
+    await sign_out(overtaken, world.caller(one), now=world.clock())
+    assert await ended(world, one, other, opened[0])
+    assert await world.revoked(one, one.refresh_token)
+
+
+async def test_both_sides_sign_out_at_once(world: World) -> None:
+    """Both close their laptops: nothing hangs, nothing fails, the match ends once."""
+    for _ in range(10):
+        one, other, room_id = await match_of_two(world)
+        await asyncio.gather(
+            *(sign_out(world.database.transact, world.caller(side), now=world.clock()) for side in (one, other))
+        )
+        told = await world.told(one.user.id), await world.told(other.user.id)
+        assert sorted(len(events) for events in told) == [1, 2]
+        assert {events[-1] for events in told} == {
+            MatchEnded(room_id, MatchEndReason.YOU_LEFT),
+            MatchEnded(room_id, MatchEndReason.PARTNER_LEFT),
+        }
+
+
+async def test_another_session_keeps_place_and_match(world: World) -> None:
+    """Signing out on one device does not hang up the call on the other."""
+    one, _, room_id = await match_of_two(world)
+    second = Session(UUID(int=1), one.user.id, SessionScope.FULL, START, None)
+    token = RefreshToken(b"second", second.id, None, START, START + timedelta(days=1), None)
+
+    async def sign_in_again(uow: UnitOfWork) -> None:
+        await uow.sessions.add(second)
+        await uow.sessions.add_token(token)
+
+    await world.database.transact(sign_in_again)
+    await sign_out(world.database.transact, world.caller(one), now=world.clock())
+    room = await world.database.read(lambda uow: uow.rooms.get(room_id))
+    assert room is not None
+    assert room.open
+    assert await world.told(one.user.id) == []

@@ -1,0 +1,759 @@
+"""The streams of the inbox: what they begin with, what they tell, and when they end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import pytest
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from domain.errors import DomainError, Unavailable
+from domain.events import (
+    Event,
+    Matched,
+    MatchEnded,
+    MemberJoined,
+    MemberLeft,
+    MemberUpdated,
+    QueueJoined,
+    QueueLeft,
+    SignalReceived,
+    UserSuspended,
+)
+from domain.following import PAGE, Follower, Lost, Page
+from domain.identity import Caller, Session, SessionScope
+from domain.inbox import ALL_KINDS, Position, View
+from domain.matchmaking.ticket import ChatMode, Preferences, QueueLeaveReason, Ticket, TicketStatus
+from domain.presence import MEMBER_UPDATES_EVERY
+from domain.rooms import (
+    MatchEndReason,
+    MediaState,
+    Member,
+    MemberLeaveReason,
+    MemberRole,
+    MemberStatus,
+    Room,
+    RoomKind,
+)
+from domain.safety import Suspension, SuspensionScope
+from domain.signaling import HangUp, IceCandidate, IceCandidates, Offer
+from persistence.bus import open_bus
+from persistence.hub import Hub
+from persistence.inbox.memory import RETENTION, MemoryInbox
+from schema.context import Context, Services
+from schema.cursors import inbox_cursor, inbox_position
+from schema.scalars import SCALARS
+from schema.subscriptions import RealtimeSubscription
+
+T = TypeVar("T")
+
+START = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+DEADLINE = 5.0
+ADA, BEN = uuid4(), uuid4()
+
+
+@strawberry.type
+class Query:
+    """A schema needs one."""
+
+    nothing: int = 0
+
+
+SCHEMA = strawberry.Schema(Query, subscription=RealtimeSubscription, config=StrawberryConfig(scalar_map=SCALARS))
+SHOWN = {
+    "MatchSnapshot": "waitingTicket { id } currentRoom { id members { displayName } }",
+    "QueueJoined": "ticket { id }",
+    "QueueLeft": "ticket { id } queueLeaveReason",
+    "Matched": "ticket { id } room { id me { id } } partner { id polite }",
+    "MatchEnded": "room { id members { id } me { id } } matchEndReason",
+    "SignalReceived": """id room { id } sender { id } callId signal { __typename ... on Offer { sdp }
+        ... on IceCandidates { candidates { candidate sdpMid } endOfCandidates } ... on HangUp { reason } }""",
+    "PresenceSnapshot": "room { id members { id } }",
+    "MemberJoined": "room { id } member { id }",
+    "MemberLeft": "room { id } member { id status } memberLeaveReason",
+    "MemberUpdated": "room { id } member { id media { camera } typing }",
+    "Suspended": "suspension { id }",
+}
+OF_FIELD = {
+    "events": SHOWN.keys(),
+    "matchEvents": {"MatchSnapshot", "QueueJoined", "QueueLeft", "Matched", "MatchEnded", "Suspended"},
+    "signals": {"SignalReceived"},
+    "presence": {"PresenceSnapshot", "MemberJoined", "MemberLeft", "MemberUpdated"},
+}
+
+
+def member(room_id: UUID, user_id: UUID, position: int) -> Member:
+    """A seat that is held."""
+    name, role = f"member {position}", MemberRole.MEMBER
+    status, muted = MemberStatus.ONLINE, False
+    return Member(uuid4(), room_id, user_id, name, role, muted, status, MediaState(), None, position, START, None)
+
+
+def a_room() -> Room:
+    """A match of Ada and Ben: Ada came first and is polite."""
+    room_id = uuid4()
+    seats = (member(room_id, ADA, 0), member(room_id, BEN, 1))
+    return Room(room_id, RoomKind.MATCH, ChatMode.VIDEO, None, 2, (), START, None, seats)
+
+
+def a_ticket(status: TicketStatus = TicketStatus.WAITING) -> Ticket:
+    """A ticket of Ada's."""
+    return Ticket(uuid4(), ADA, status, Preferences(ChatMode.VIDEO, (), (), 10), START, START)
+
+
+class FakeDirectory:
+    """Rooms in a dict. Counts batches, and can be out of order."""
+
+    def __init__(self) -> None:
+        self.known: dict[UUID, Room] = {}
+        self.batches: list[set[UUID]] = []
+        self.failures = 0
+
+    async def rooms(self, room_ids: Iterable[UUID]) -> Mapping[UUID, Room]:
+        ids = set(room_ids)
+        self.batches.append(ids)
+        if self.failures:
+            self.failures -= 1
+            raise Unavailable(0.001)
+        return {room_id: self.known[room_id] for room_id in ids if room_id in self.known}
+
+
+@dataclass
+class World:
+    """Real inbox, hub and bus; what the database would tell is set by the test."""
+
+    inbox: MemoryInbox
+    hub: Hub
+    now: datetime = START
+    directory: FakeDirectory = field(default_factory=FakeDirectory)
+    ticket: Ticket | None = None
+    match: Room | None = None
+    revoked: bool = False
+    while_reading: Callable[[], object] = lambda: None
+    session_reads: int = 0
+    reached: list[UUID] = field(default_factory=list)
+    after: str | None = None
+    caller: Caller = field(
+        default_factory=lambda: Caller(ADA, uuid4(), SessionScope.FULL, START + timedelta(minutes=15))
+    )
+
+    def put(self, *events: Event, at: datetime | None = None, user: UUID = ADA) -> None:
+        """A commit with these events."""
+        self.inbox.deliver([(user, event) for event in events], (), at or self.now)
+
+    def has(self, room: Room) -> Room:
+        """The room is like that now."""
+        self.directory.known[room.id] = room
+        return room
+
+    async def read(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """`ports.Transact` over this fake, which is every repository that streams use."""
+        uow = type("Uow", (), {"sessions": _Sessions(self), "tickets": self, "rooms": self})()
+        return await work(uow)
+
+    async def waiting(self, _: UUID) -> Ticket | None:
+        """`ports.Tickets`."""
+        self.while_reading()
+        return self.ticket
+
+    async def open_match_of(self, _: UUID) -> Room | None:
+        """`ports.Rooms`."""
+        return self.match
+
+    @property
+    def context(self) -> Context:
+        """A socket of Ada's."""
+        parts: dict[str, Any] = dict.fromkeys(part.name for part in fields(Services))
+        parts |= {"inbox": self.inbox, "hub": self.hub, "directory": self.directory, "read": self.read}
+        parts |= {"clock": lambda: self.now, "reached": self.reached.append}
+        return Context(Services(**parts), self.caller, "203.0.113.7", self.after)
+
+    async def follow(self, operation: str, *, room: Room | str | None = None, after: str | None = None) -> Stream:
+        """One of the four subscriptions, running."""
+        room_id = str(room.id) if isinstance(room, Room) else room
+        given = {"roomId": room_id, "after": after}
+        arguments = ", ".join(f'{name}: "{value}"' for name, value in given.items() if value is not None)
+        fragments = " ".join(f"... on {kind} {{ {SHOWN[kind]} }}" for kind in OF_FIELD[operation])
+        selection = f"{{ __typename ... on Event {{ cursor at }} {fragments} }}"
+        query = f"subscription {{ {operation}{f'({arguments})' if arguments else ''} {selection} }}"
+        result = await SCHEMA.subscribe(query, context_value=self.context)
+        return Stream(aiter(result))  # type: ignore[arg-type]  # a generator of results in every case
+
+
+class _Sessions:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def get(self, session_id: UUID) -> Session:
+        self._world.session_reads += 1
+        return Session(session_id, ADA, SessionScope.FULL, START, START if self._world.revoked else None)
+
+
+class Stream:
+    """A subscription as its client sees it."""
+
+    def __init__(self, results: AsyncGenerator[Any, None]) -> None:
+        self._results = results
+
+    async def next(self) -> dict[str, Any]:
+        """The next event."""
+        async with asyncio.timeout(DEADLINE):
+            result = await anext(self._results)
+        assert not result.errors, result.errors
+        (event,) = result.data.values()
+        assert isinstance(event, dict)
+        return event
+
+    async def kinds(self, count: int) -> list[str]:
+        """The types of so many events."""
+        return [(await self.next())["__typename"] for _ in range(count)]
+
+    async def error(self) -> BaseException | None:
+        """With what it failed."""
+        async with asyncio.timeout(DEADLINE):
+            result = await anext(self._results)
+        assert result.errors
+        assert not result.data
+        return result.errors[0].original_error  # type: ignore[no-any-return]
+
+    async def quiet(self) -> bool:
+        """Whether nothing is told for a moment; the stream is not to be read on."""
+        waiting = asyncio.ensure_future(anext(self._results))
+        await asyncio.sleep(0.02)
+        quiet = not waiting.done()
+        waiting.cancel()
+        await asyncio.wait((waiting,))
+        return quiet
+
+    async def ended(self) -> bool:
+        """Whether it completes by itself."""
+        try:
+            async with asyncio.timeout(DEADLINE):
+                await anext(self._results)
+        except StopAsyncIteration:
+            return True
+        return False
+
+    async def close(self) -> None:
+        """The client completes it."""
+        await self._results.aclose()
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    """A started worker."""
+    bus = open_bus("memory://")
+    await bus.connect()
+    hub = Hub(bus, uuid4())
+    times: list[World] = []
+    inbox = MemoryInbox(clock=lambda: times[0].now, hint=hub.hint)
+    times.append(World(inbox, hub))
+    await hub.start(inbox.marks)
+    yield times[0]
+    await hub.stop()
+    await bus.disconnect()
+    assert hub.watched == 0, "a stream left its watch behind"
+
+
+# ------------------------------------------------------------------------------------------ where streams begin
+
+
+@pytest.mark.parametrize("operation", ["events", "matchEvents"])
+async def test_it_begins_with_where_the_viewer_stands(world: World, operation: str) -> None:
+    """One event tells a front end which screen to show, and that nothing is missed from here on."""
+    room = a_room()
+    world.ticket, world.match = a_ticket(), room
+    world.put(QueueJoined(world.ticket))  # told in the snapshot, not again
+    stream = await world.follow(operation)
+    snapshot = await stream.next()
+    assert snapshot["__typename"] == "MatchSnapshot"
+    assert snapshot["waitingTicket"] == {"id": str(world.ticket.id)}
+    assert snapshot["currentRoom"] == {
+        "id": str(room.id),
+        "members": [{"displayName": "member 0"}, {"displayName": "member 1"}],
+    }
+    world.has(room)
+    world.put(MatchEnded(room.id, MatchEndReason.PARTNER_LEFT))
+    ended = await stream.next()
+    assert ended["__typename"] == "MatchEnded"
+    assert inbox_position(ended["cursor"]).seq == inbox_position(snapshot["cursor"]).seq + 1
+    await stream.close()
+
+
+async def test_what_happens_while_the_state_is_read_is_told(world: World) -> None:
+    """Being matched in the moment of connecting does not leave a user in front of a spinner."""
+    room = world.has(a_room())
+    world.while_reading = lambda: world.put(Matched(a_ticket(), room.id, room.members[1].id))
+    stream = await world.follow("matchEvents")
+    assert await stream.kinds(2) == ["MatchSnapshot", "Matched"]
+    await stream.close()
+
+
+async def test_every_event_shows_what_it_is_about(world: World) -> None:
+    """All kinds come through `events`, in the order of the commits, with state as it is now for the viewer."""
+    room, ticket = world.has(a_room()), a_ticket()
+    ada, ben = room.members
+    suspension = Suspension(uuid4(), ADA, SuspensionScope.ALL, "Be kind.", None, False, START, None, None)  # noqa: FBT003
+    signal_id = uuid4()
+    candidates = IceCandidates((IceCandidate("", "0"),), end_of_candidates=True)
+    stream = await world.follow("events")
+    await stream.next()
+    world.put(
+        QueueJoined(ticket),
+        QueueLeft(ticket, QueueLeaveReason.LEFT),
+        Matched(ticket, room.id, ben.id),
+        SignalReceived(signal_id, room.id, ben.id, "call", Offer("v=0\r\n")),
+        SignalReceived(uuid4(), room.id, ben.id, None, candidates),
+        SignalReceived(uuid4(), room.id, ben.id, None, HangUp()),
+        MemberJoined(room.id, ben.id),
+        MemberUpdated(room.id, ben.id),
+        MemberLeft(room.id, ben.id, MemberLeaveReason.LEFT),
+        MatchEnded(room.id, MatchEndReason.PARTNER_LEFT),
+        UserSuspended(suspension),
+    )
+    world.directory.batches.clear()
+    told = [await stream.next() for _ in range(11)]
+    assert world.directory.batches == [{room.id}], "one batch of rooms for the whole page"
+    seqs = [inbox_position(event.pop("cursor")).seq for event in told]
+    assert seqs == list(range(seqs[0], seqs[0] + 11))
+    assert {event.pop("at") for event in told} == {"2026-11-21T09:30:00.000Z"}
+    ticket_seen, room_seen, ben_seen = {"id": str(ticket.id)}, {"id": str(room.id)}, {"id": str(ben.id)}
+    assert told == [
+        {"__typename": "QueueJoined", "ticket": ticket_seen},
+        {"__typename": "QueueLeft", "ticket": ticket_seen, "queueLeaveReason": "LEFT"},
+        {
+            "__typename": "Matched",
+            "ticket": ticket_seen,
+            "room": {"id": str(room.id), "me": {"id": str(ada.id)}},
+            "partner": {"id": str(ben.id), "polite": True},
+        },
+        {
+            "__typename": "SignalReceived",
+            "id": str(signal_id),
+            "room": room_seen,
+            "sender": ben_seen,
+            "callId": "call",
+            "signal": {"__typename": "Offer", "sdp": "v=0\r\n"},
+        },
+        {
+            "__typename": "SignalReceived",
+            "id": told[4]["id"],
+            "room": room_seen,
+            "sender": ben_seen,
+            "callId": None,
+            "signal": {
+                "__typename": "IceCandidates",
+                "candidates": [{"candidate": "", "sdpMid": "0"}],
+                "endOfCandidates": True,
+            },
+        },
+        {
+            "__typename": "SignalReceived",
+            "id": told[5]["id"],
+            "room": room_seen,
+            "sender": ben_seen,
+            "callId": None,
+            "signal": {"__typename": "HangUp", "reason": "ENDED"},
+        },
+        {"__typename": "MemberJoined", "room": room_seen, "member": ben_seen},
+        {
+            "__typename": "MemberUpdated",
+            "room": room_seen,
+            "member": {"id": str(ben.id), "media": {"camera": False}, "typing": False},
+        },
+        {
+            "__typename": "MemberLeft",
+            "room": room_seen,
+            "member": {"id": str(ben.id), "status": "ONLINE"},  # The directory of this test does not know that he left.
+            "memberLeaveReason": "LEFT",
+        },
+        {
+            "__typename": "MatchEnded",
+            "room": {
+                "id": str(room.id),
+                "members": [{"id": str(m.id)} for m in room.members],
+                "me": {"id": str(ada.id)},
+            },
+            "matchEndReason": "PARTNER_LEFT",
+        },
+        {"__typename": "Suspended", "suspension": {"id": str(suspension.id)}},
+    ]
+    await stream.close()
+
+
+async def test_typing_that_lapses_is_not_remembered(world: World) -> None:
+    """A partner who stopped writing is not shown as writing by the next event, although the room is the same."""
+    room = a_room()
+    typing = replace(room.members[1], typing_until=START + timedelta(seconds=6))
+    room = world.has(replace(room, members=(room.members[0], typing)))
+    stream = await world.follow("presence", room=room)
+    await stream.next()
+    world.put(MemberUpdated(room.id, typing.id))
+    assert (await stream.next())["member"]["typing"] is True
+    world.now += timedelta(seconds=7)
+    world.put(MemberUpdated(room.id, typing.id))
+    assert (await stream.next())["member"]["typing"] is False
+    await stream.close()
+
+
+async def test_an_event_of_a_room_that_is_gone_is_left_out(world: World) -> None:
+    """A deleted room does not break the stream of everybody who was in it."""
+    stream = await world.follow("events")
+    await stream.next()
+    world.put(MatchEnded(uuid4(), MatchEndReason.YOU_LEFT), QueueJoined(a_ticket()))
+    assert await stream.kinds(1) == ["QueueJoined"]
+    await stream.close()
+
+
+async def test_the_matcher_learns_that_a_match_was_delivered(world: World) -> None:
+    """A user whose `Matched` never left the server is not kept in a match with nobody; one who saw it is not thrown out."""
+    room = world.has(a_room())
+    world.match = room
+    info = type("Info", (), {"context": world.context})
+    result = await RealtimeSubscription().match_events(info)  # type: ignore[arg-type]  # as much of it as is used
+    snapshot = await anext(result)
+    world.put(Matched(a_ticket(), room.id, room.members[1].id))
+    matched = await anext(result)
+    assert world.reached == []
+    snapshot.on_delivered()
+    assert world.reached == [room.members[0].id]
+    matched.on_delivered()
+    assert world.reached == [room.members[0].id] * 2
+    await result.aclose()
+
+
+# ------------------------------------------------------------------------------------------ resuming
+
+
+@pytest.mark.parametrize("operation", ["events", "matchEvents"])
+async def test_a_cursor_goes_on_without_loss_or_repeat(world: World, operation: str) -> None:
+    """After a lost connection a client is told what it missed, and only that."""
+    stream = await world.follow(operation)
+    cursor = (await stream.next())["cursor"]
+    for _ in range(3):
+        tickets = [a_ticket() for _ in range(2)]
+        world.put(*map(QueueJoined, tickets))
+        seen = await stream.next()
+        assert seen["ticket"]["id"] == str(tickets[0].id)
+        await stream.close()
+        stream = await world.follow(operation, after=seen["cursor"])
+        rest = await stream.next()
+        assert rest["ticket"]["id"] == str(tickets[1].id)
+        cursor = rest["cursor"]
+    assert inbox_position(cursor).seq == 6
+    await stream.close()
+
+
+@pytest.mark.parametrize("operation", ["events", "matchEvents", "signals"])
+async def test_a_cursor_from_before_a_restart_asks_for_a_resync_and_goes_on(world: World, operation: str) -> None:
+    """When the server was restarted the client is told to look again, instead of waiting for what is gone."""
+    room = world.has(a_room())
+    old = inbox_cursor(Position(1, 5))
+    stream = await world.follow(operation, room=room if operation == "signals" else None, after=old)
+    resync = await stream.next()
+    assert resync["__typename"] == "ResyncRequired"
+    event: Event = QueueJoined(a_ticket())
+    if operation == "signals":
+        event = SignalReceived(uuid4(), room.id, room.members[1].id, None, HangUp())
+    world.put(event)
+    assert inbox_position((await stream.next())["cursor"]).seq == inbox_position(resync["cursor"]).seq + 1
+    await stream.close()
+
+
+async def test_a_reader_that_is_too_slow_is_told_so(world: World) -> None:
+    """A frozen tab that comes back knows that it missed something."""
+    stream = await world.follow("events")
+    await stream.next()
+    world.put(QueueJoined(a_ticket()))
+    world.now += RETENTION
+    assert await stream.kinds(1) == ["ResyncRequired"]
+    world.put(QueueJoined(a_ticket()))
+    assert await stream.kinds(1) == ["QueueJoined"]
+    world.inbox.renew([ADA])
+    assert await stream.kinds(1) == ["ResyncRequired"]
+    await stream.close()
+
+
+async def test_the_cursor_of_the_connection_wins_for_events_only(world: World) -> None:
+    """graphql-ws sends its first variables again after a reconnection: without this, everything would be told twice."""
+    start = await world.inbox.end(ADA)
+    tickets = [a_ticket() for _ in range(2)]
+    world.put(*map(QueueJoined, tickets))
+    first, later = inbox_cursor(start), inbox_cursor(Position(start.epoch, 1))
+    world.after = later
+    stream = await world.follow("events", after=first)
+    assert (await stream.next())["ticket"]["id"] == str(tickets[1].id)
+    await stream.close()
+    stream = await world.follow("matchEvents", after=first)
+    assert (await stream.next())["ticket"]["id"] == str(tickets[0].id)
+    await stream.close()
+    world.after = None
+    for operation in ("events", "matchEvents"):
+        stream = await world.follow(operation, after="bm90IG91cnM")
+        assert getattr(await stream.error(), "code", None) == "BAD_USER_INPUT"
+
+
+# ------------------------------------------------------------------------------------------ streams of a room
+
+
+@pytest.mark.parametrize("operation", ["signals", "presence"])
+async def test_a_room_that_is_not_ones_own_does_not_exist(world: World, operation: str) -> None:
+    """Strangers, people who left, closed rooms and made-up IDs: one answer, before the stream begins."""
+    open_room = a_room()
+    closed = world.has(replace(a_room(), closed_at=START))
+    left = world.has(
+        replace(open_room, id=uuid4(), members=(replace(open_room.members[0], left_at=START), open_room.members[1]))
+    )
+    foreign = world.has(replace(open_room, id=uuid4(), members=open_room.members[1:]))
+    rooms = [str(room.id) for room in (closed, left, foreign)]
+    for room_id in [*rooms, str(uuid4()), "nonsense", "", str(closed.id).upper()]:
+        stream = await world.follow(operation, room=room_id)
+        assert getattr(await stream.error(), "code", None) == "NOT_FOUND"
+
+
+async def test_signals_begin_with_those_already_sent(world: World) -> None:
+    """The offer of a partner who was quicker is not lost. What was sent before the viewer came in is not theirs."""
+    room = world.has(a_room())
+    ben = room.members[1].id
+    early, mine = (SignalReceived(uuid4(), room.id, ben, None, Offer("v=0")) for _ in range(2))
+    elsewhere = SignalReceived(uuid4(), uuid4(), ben, None, Offer("v=0"))
+    world.put(early, at=START - timedelta(seconds=1))
+    world.put(elsewhere, mine)
+    stream = await world.follow("signals", room=room)
+    first = await stream.next()
+    assert first["id"] == str(mine.id)
+    await stream.close()
+    stream = await world.follow("signals", room=room, after=first["cursor"])
+    world.put(elsewhere)
+    assert await stream.quiet()
+
+
+async def test_presence_begins_with_everyone_and_tells_who_comes_and_goes(world: World) -> None:
+    """A list of people can be drawn from this stream alone."""
+    room = world.has(a_room())
+    world.put(MemberUpdated(room.id, room.members[1].id))  # shown by the snapshot
+    stream = await world.follow("presence", room=room)
+    snapshot = await stream.next()
+    assert snapshot["__typename"] == "PresenceSnapshot"
+    assert snapshot["room"]["members"] == [{"id": str(m.id)} for m in room.members]
+    away = replace(room.members[1], media=MediaState(camera=True))
+    world.has(replace(room, members=(room.members[0], away)))
+    world.put(MemberUpdated(room.id, away.id))
+    updated = await stream.next()
+    assert updated["member"] == {"id": str(away.id), "media": {"camera": True}, "typing": False}
+    await stream.close()
+
+
+@pytest.mark.parametrize("how", ["closed", "left"])
+async def test_a_stream_of_a_room_ends_after_its_last_event(world: World, how: str) -> None:
+    """A client sees the partner leave, and then the stream complete: nothing hangs, and nothing comes after."""
+    room = world.has(a_room())
+    ada, ben = room.members
+    presence, signals = await world.follow("presence", room=room), await world.follow("signals", room=room)
+    await presence.next()
+    both = asyncio.gather(presence.next(), signals.ended())
+    await asyncio.sleep(0)
+    gone = tuple(replace(m, status=MemberStatus.LEFT, left_at=START) for m in (ada, ben))
+    closed = replace(room, closed_at=START, members=gone)
+    world.has(closed if how == "closed" else replace(room, members=(gone[0], ben)))
+    world.put(MemberLeft(room.id, ben.id, MemberLeaveReason.LEFT), MatchEnded(room.id, MatchEndReason.PARTNER_LEFT))
+    left, signals_ended = await both
+    assert left["__typename"] == "MemberLeft"
+    assert left["member"] == {"id": str(ben.id), "status": "LEFT"}
+    assert signals_ended
+    assert await presence.ended()
+
+
+async def test_a_stream_of_a_room_that_was_deleted_ends(world: World) -> None:
+    """Nobody waits in a room that does not exist any more."""
+    room = world.has(a_room())
+    stream = await world.follow("presence", room=room)
+    await stream.next()
+    del world.directory.known[room.id]
+    world.put(MemberLeft(room.id, room.members[1].id, MemberLeaveReason.ROOM_CLOSED))
+    assert await stream.ended()
+
+
+async def test_the_end_waits_for_the_events_of_a_commit_under_way(world: World) -> None:
+    """The database may show a room closed a moment before its events are in the inbox: the last event still comes first."""
+    room = world.has(a_room())
+    stream = await world.follow("presence", room=room)
+    await stream.next()
+    async with world.inbox.hold([ADA]):
+        gone = tuple(replace(m, status=MemberStatus.LEFT, left_at=START) for m in room.members)
+        world.has(replace(room, closed_at=START, members=gone))
+        last = asyncio.create_task(stream.next())
+        world.hub.hint([ADA])
+        await asyncio.sleep(0.02)
+        assert not last.done()
+        world.put(MemberLeft(room.id, room.members[1].id, MemberLeaveReason.LEFT))
+    assert (await last)["__typename"] == "MemberLeft"
+    assert await stream.ended()
+
+
+# ------------------------------------------------------------------------------------------ authority
+
+
+async def test_a_session_that_was_revoked_is_told_no_more(world: World) -> None:
+    """Whoever signs out on a lost phone stops that phone, even if its socket is still open."""
+    stream = await world.follow("events")
+    await stream.next()
+    world.put(QueueJoined(a_ticket()))
+    assert await stream.kinds(1) == ["QueueJoined"]
+    assert world.session_reads == 1
+    world.inbox.deliver((), [ADA], START)
+    world.put(QueueJoined(a_ticket()))
+    assert await stream.kinds(1) == ["QueueJoined"], "another change of what the user may do ends nothing"
+    assert world.session_reads == 2
+    world.revoked = True
+    world.inbox.deliver([(ADA, QueueJoined(a_ticket()))], [ADA], START)
+    assert getattr(await stream.error(), "code", None) == "UNAUTHENTICATED"
+    late = await world.follow("events")
+    assert getattr(await late.error(), "code", None) == "UNAUTHENTICATED"
+
+
+async def test_streams_need_full_rights(world: World) -> None:
+    """A suspended user, and nobody at all, are refused before anything is told."""
+    world.caller = replace(world.caller, scope=SessionScope.APPEAL_ONLY)
+    room = world.has(a_room())
+    for operation in ("events", "matchEvents", "signals", "presence"):
+        stream = await world.follow(operation, room=room if operation in {"signals", "presence"} else None)
+        assert getattr(await stream.error(), "code", None) == "FORBIDDEN"
+
+
+async def test_an_outage_of_the_database_does_not_end_a_stream(world: World) -> None:
+    """When PostgreSQL is restarted, open streams go on afterwards with nothing lost."""
+    room = world.has(a_room())
+    stream = await world.follow("events")
+    await stream.next()
+    world.directory.failures = 3
+    world.put(MatchEnded(room.id, MatchEndReason.YOU_LEFT))
+    assert await stream.kinds(1) == ["MatchEnded"]
+    await stream.close()
+
+
+def test_failures_have_codes() -> None:
+    """The checks above look for codes, which only failures of the domain have."""
+    assert issubclass(Unavailable, DomainError)
+
+
+# ------------------------------------------------------------------------------------------ the follower by itself
+
+
+class Waits:
+    """A watch that notes for how long it was asked to wait, moves the clock on, and lets something happen meanwhile."""
+
+    def __init__(self, after: Callable[[float], None]) -> None:
+        self.asked: list[float] = []
+        self._after = after
+
+    async def changed(self, timeout: float) -> None:
+        self.asked.append(timeout)
+        assert len(self.asked) < 1000, "it spins"
+        self._after(timeout)
+
+
+@dataclass
+class Throttled:
+    """A follower over a real inbox, with time that only moves while it waits. `plan` happens at its times, in seconds."""
+
+    plan: Sequence[tuple[float, Sequence[Event]]]
+    now: datetime = START
+    done: int = 0
+
+    def __post_init__(self) -> None:
+        self.inbox = MemoryInbox(clock=lambda: self.now, hint=lambda _: None)
+        self.watch = Waits(self.wait)
+        self.follower = Follower(
+            self.inbox, self.watch, lambda: self.now, user_id=ADA, view=View(ALL_KINDS), after=None
+        )
+
+    def wait(self, timeout: float) -> None:
+        """Until the time is over or the next thing happens."""
+        until = self.now + timedelta(seconds=timeout)
+        if self.done < len(self.plan):
+            seconds, events = self.plan[self.done]
+            if START + timedelta(seconds=seconds) <= until:
+                self.now = max(self.now, START + timedelta(seconds=seconds))
+                self.inbox.deliver([(ADA, event) for event in events], (), self.now)
+                self.done += 1
+                return
+        self.now = until
+
+    async def told(self, count: int) -> list[tuple[float, list[Event]]]:
+        """When pages came, in seconds, and with what."""
+        pages = []
+        for _ in range(count):
+            page = await self.follower.next()
+            assert isinstance(page, Page)
+            pages.append(((self.now - START).total_seconds(), [entry.event for entry in page.entries]))
+        return pages
+
+
+ROOM, ONE, OTHER = uuid4(), uuid4(), uuid4()
+UPDATE, OTHER_UPDATE = MemberUpdated(ROOM, ONE), MemberUpdated(ROOM, OTHER)
+SIGNAL = SignalReceived(uuid4(), ROOM, ONE, None, HangUp())
+EVERY = MEMBER_UPDATES_EVERY.total_seconds()
+
+
+async def test_a_burst_of_updates_is_told_once_with_its_last(world: World) -> None:
+    """Somebody who toggles a camera twenty times costs the room one event."""
+    joined = MemberJoined(ROOM, OTHER)
+    throttled = Throttled([(1.0, [UPDATE, OTHER_UPDATE, UPDATE, joined, UPDATE])])
+    assert await throttled.told(1) == [(1.0, [OTHER_UPDATE, joined, UPDATE])]
+
+
+async def test_updates_of_a_member_come_at_most_every_quarter_of_a_second(world: World) -> None:
+    """Typing that flickers does not flood sixteen clients; the last state always comes."""
+    throttled = Throttled([(i / 100, [UPDATE]) for i in range(100)])
+    pages = await throttled.told(5)
+    times = [at for at, _ in pages]
+    assert all(events == [UPDATE] for _, events in pages)
+    assert all(later - earlier >= EVERY - 0.001 for earlier, later in pairwise(times))
+    assert times[-1] == pytest.approx(4 * EVERY, abs=0.011)
+
+
+async def test_an_update_that_waits_never_holds_up_another_kind(world: World) -> None:
+    """Candidates are not late because somebody is typing, and the order stays."""
+    throttled = Throttled([(0.0, [UPDATE]), (0.05, [UPDATE]), (0.10, [SIGNAL]), (0.12, [UPDATE])])
+    assert await throttled.told(3) == [(0.0, [UPDATE]), (0.10, [UPDATE, SIGNAL]), (0.35, [UPDATE])]
+
+
+async def test_an_update_that_waits_holds_up_only_later_updates(world: World) -> None:
+    """Another member's change is told in its order: a quarter of a second later at most, and at once when it came first."""
+    throttled = Throttled([(0.0, [UPDATE]), (0.05, [OTHER_UPDATE, UPDATE])])
+    assert await throttled.told(3) == [(0.0, [UPDATE]), (0.05, [OTHER_UPDATE]), (0.25, [UPDATE])]
+    throttled = Throttled([(0.0, [UPDATE]), (0.05, [UPDATE, OTHER_UPDATE])])
+    assert await throttled.told(2) == [(0.0, [UPDATE]), (0.25, [UPDATE, OTHER_UPDATE])]
+
+
+async def test_a_full_page_is_told_at_once(world: World) -> None:
+    """A signal behind sixty-four updates of one member does not wait for them."""
+    throttled = Throttled([(0.0, [UPDATE]), (0.01, [*([UPDATE] * PAGE), SIGNAL])])
+    assert await throttled.told(3) == [(0.0, [UPDATE]), (0.01, [UPDATE]), (0.01, [SIGNAL])]
+
+
+async def test_pages_are_bounded_and_positions_chain(world: World) -> None:
+    """A burst of a thousand events is read in pages: what is not read yet stays in the inbox, not in memory of the socket."""
+    events = [MemberJoined(ROOM, uuid4()) for _ in range(200)]
+    throttled = Throttled([(0.0, events)])
+    pages = await throttled.told(4)
+    assert [len(page) for _, page in pages] == [64, 64, 64, 8]
+    assert [event for _, page in pages for event in page] == events
+
+
+async def test_a_lost_place_is_told_and_followed(world: World) -> None:
+    """The follower itself says where it goes on."""
+    throttled = Throttled([(0.0, [SIGNAL])])
+    await throttled.told(1)
+    throttled.inbox.renew([ADA])
+    lost = await throttled.follower.next()
+    assert isinstance(lost, Lost)
+    assert lost.position == await throttled.inbox.end(ADA)
