@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
@@ -24,22 +25,7 @@ if TYPE_CHECKING:
 
 PATH = "/graphql"
 
-WELCOME = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Parley</title>
-<style>body{font:1rem/1.6 system-ui;max-width:42rem;margin:3rem auto;padding:0 1rem;color-scheme:light dark}pre{overflow:auto}</style>
-<h1>Parley</h1>
-<p>The backend for talking to people you do not know yet. This server is ready; its API is at <code>/graphql</code>,
-over HTTP and, with the protocol <code>graphql-transport-ws</code>, over WebSocket.</p>
-<ul>
-<li><a href="/graphql?query=%7Bstats%7Bonline%20waiting%20inCall%20openRooms%20matchesLastHour%7D%7D">How busy it is</a>: a first query</li>
-<li><a href="/schema.graphql">schema.graphql</a>: the whole API</li>
-<li><code>make demo</code>: two WebRTC peers meet through this server, step by step</li>
-</ul>
-<p>Sign in:</p>
-<pre>mutation { signInAnonymously(input: {displayName: "Ada"}) {
-  ... on SignInAnonymouslySuccess { session { accessToken refreshToken } } } }</pre>
-</html>
-"""
+WELCOME = (Path(__file__).parent / "welcome.html").read_text()
 
 
 def application(settings: Settings, parts: Parts) -> Starlette:

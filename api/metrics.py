@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -83,7 +83,7 @@ def _counter(name: str, description: str, value: float) -> Metric:
     return CounterMetricFamily(f"parley_{name}", description, value=value)
 
 
-def _labelled(name: str, description: str, label: str, values: Mapping[object, int]) -> Metric:
+def _labelled(name: str, description: str, label: str, values: Mapping[Any, int]) -> Metric:
     family = CounterMetricFamily(f"parley_{name}", description, labels=[label])
     for key, value in values.items():
         family.add_metric([str(key.value if hasattr(key, "value") else key)], value)

@@ -77,7 +77,7 @@ class Conflict(Failure):
 
 
 class Unavailable(Failure):
-    """A part that Parley needs does not answer. The request changed nothing, or may safely be repeated after `retry_after` seconds."""
+    """A part that Parley needs does not answer; the request may be repeated with the same client ID after `retry_after` seconds."""
 
     code = "INTERNAL_SERVER_ERROR"
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from domain.events import (
-    MatchEnded,
     Matched,
+    MatchEnded,
     MemberJoined,
     MemberLeft,
     MemberUpdated,

@@ -98,8 +98,7 @@ class Tickets(Protocol):
         """Sets whether the user's WAITING ticket is offered to partners; it keeps its place."""
 
     async def changed_since(self, since: datetime | None) -> Sequence[tuple[PoolTicket, bool]]:
-        """Tickets written at or after `since`, by `Matching.time` (all WAITING ones for None), each with whether it still waits.
-        """
+        """Tickets written at or after `since`, by `Matching.time` (all WAITING ones for None), each with whether it still waits."""
 
     async def unattended(self, now: datetime) -> Sequence[UUID]:
         """Users whose WAITING ticket is due to end: never attached within 30 s of joining, or past the resume window."""
@@ -139,6 +138,9 @@ class Rooms(Protocol):
     """Rooms with their members. Every write drops the room from the `Directory` when the unit commits."""
 
     async def get(self, room_id: UUID) -> Room | None: ...
+    async def get_many(self, room_ids: Iterable[UUID]) -> Sequence[Room]:
+        """Those that there are, in the order of their IDs."""
+
     async def open_match_of(self, user_id: UUID) -> Room | None:
         """The MATCH room in which the user holds a seat."""
 
@@ -289,7 +291,14 @@ class SignalPost(Protocol):
     """Relays signals: authorises, appends and acknowledges as one step."""
 
     async def post(
-        self, sender_id: UUID, to: UUID, signal: Signal, *, call_id: str | None, client_signal_id: str | None, now: datetime
+        self,
+        sender_id: UUID,
+        to: UUID,
+        signal: Signal,
+        *,
+        call_id: str | None,
+        client_signal_id: str | None,
+        now: datetime,
     ) -> UUID:
         """Puts the signal into the inbox of member `to` and returns its ID, the same for a repeat of `client_signal_id`
         from the same member to the same member within 10 minutes. Raises `NotFound` unless user `sender_id` and `to`

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import asyncpg
 import structlog
 from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, UUID as PG_UUID
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from domain import ports
     from domain.events import Event
     from domain.ports import Clock, UnitOfWork
     from domain.rooms import Room
@@ -51,7 +53,7 @@ LOCK_ROOMS = text("SELECT id FROM room WHERE id = ANY(:ids) ORDER BY id FOR UPDA
 )
 
 
-def engine_for(dsn: str, **options: Any) -> AsyncEngine:
+def engine_for(dsn: str, **options: object) -> AsyncEngine:
     """An engine over asyncpg for an address as libpq writes it, with all that it may say (`sslmode`, socket folders)."""
 
     async def connect() -> asyncpg.Connection:
@@ -65,7 +67,8 @@ class Outbox(Protocol):
 
     def hold(self, user_ids: Sequence[UUID]) -> AbstractAsyncContextManager[None]:
         """Holds the users' inboxes, given in the order of their IDs: held across transaction and append, so that the order
-        of events equals the order of commits."""
+        of events equals the order of commits.
+        """
 
     def deliver(self, entries: Sequence[tuple[UUID, Event]], controls: Iterable[UUID], at: datetime) -> None:
         """Appends, raises control versions, and tells readers. Cannot fail."""
@@ -88,15 +91,15 @@ class Unit:
         self.events: list[tuple[UUID, Event]] = []
         self.controls: set[UUID] = set()
         self.locked: list[UUID] = []
-        self.users = UserRepository(connection)
-        self.devices = DeviceRepository(connection)
-        self.sessions = SessionRepository(connection)
-        self.tickets = TicketRepository(connection)
-        self.bars = BarRepository(connection)
-        self.matching = MatchingRepository(connection)
-        self.rooms = RoomRepository(connection, self.touched_rooms)
-        self.suspensions = SuspensionRepository(connection)
-        self.connections = ConnectionRepository(connection, worker)
+        self.users: ports.Users = UserRepository(connection)
+        self.devices: ports.Devices = DeviceRepository(connection)
+        self.sessions: ports.Sessions = SessionRepository(connection)
+        self.tickets: ports.Tickets = TicketRepository(connection)
+        self.bars: ports.Bars = BarRepository(connection)
+        self.matching: ports.Matching = MatchingRepository(connection)
+        self.rooms: ports.Rooms = RoomRepository(connection, self.touched_rooms)
+        self.suspensions: ports.Suspensions = SuspensionRepository(connection)
+        self.connections: ports.Connections = ConnectionRepository(connection, worker)
         self._connection = connection
         self._held = held
         self._outbox = outbox
@@ -133,7 +136,9 @@ class Unit:
 class Database:
     """A pool of at most ten connections, no overflow, and the units of work over it."""
 
-    def __init__(self, dsn: str, *, outbox: Outbox, cache: RoomCache, worker: UUID, clock: Clock, pool_size: int = POOL_SIZE) -> None:
+    def __init__(
+        self, dsn: str, *, outbox: Outbox, cache: RoomCache, worker: UUID, clock: Clock, pool_size: int = POOL_SIZE
+    ) -> None:
         self.engine = engine_for(dsn, pool_size=pool_size, max_overflow=0, pool_timeout=POOL_WAIT_SECONDS)
         self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._outbox = outbox
@@ -218,7 +223,12 @@ def translated(error: BaseException) -> Exception:
     if state == "23505":  # unique_violation: two commands raced, and the constraint decided.
         return Conflict("Somebody else acted first: read the current state and try again.")
     lost = isinstance(error, (OSError, PoolTimeout, InterfaceError, OperationalError))
-    if lost or state in RETRIED or (state or "").startswith(("08", "53", "57")) or getattr(error, "connection_invalidated", False):
+    if (
+        lost
+        or state in RETRIED
+        or (state or "").startswith(("08", "53", "57"))
+        or getattr(error, "connection_invalidated", False)
+    ):
         log.warning("database unavailable", error=type(error).__name__, sqlstate=state)
         return Unavailable()
     return error if isinstance(error, Exception) else RuntimeError(str(error))

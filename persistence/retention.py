@@ -23,7 +23,8 @@ RULES: Final = {
     # Reports may be made up to a day after two people parted; matches and tickets of the last hour are counted in the stats.
     "ticket": """
         DELETE FROM ticket WHERE id IN (
-            SELECT id FROM ticket WHERE status <> 'WAITING' AND changed_at < CAST(:now AS timestamptz) - interval '25 hours' LIMIT 10000)
+            SELECT id FROM ticket
+            WHERE status <> 'WAITING' AND changed_at < CAST(:now AS timestamptz) - interval '25 hours' LIMIT 10000)
     """,
     # Franking tags are accepted for 30 days, and whoever reports must have been a member: seats outlive that by a day.
     "member": """

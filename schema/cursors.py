@@ -17,7 +17,9 @@ _INBOX_LAYOUT: Final = struct.Struct(">cQQ")
 
 def inbox_cursor(position: Position) -> Cursor:
     """The cursor of a place in the viewer's inbox."""
-    return Cursor(base64.urlsafe_b64encode(_INBOX_LAYOUT.pack(INBOX, position.epoch, position.seq)).decode().rstrip("="))
+    return Cursor(
+        base64.urlsafe_b64encode(_INBOX_LAYOUT.pack(INBOX, position.epoch, position.seq)).decode().rstrip("=")
+    )
 
 
 def inbox_position(cursor: str) -> Position:

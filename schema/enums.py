@@ -37,8 +37,9 @@ __all__ = [
 
 def describe(kind: type[E], description: str, **values: str) -> None:
     """Registers an enum of the domain with a description of each of its values."""
+    names = kind.__members__.keys()
     strawberry.enum(kind, description=description)
-    if not has_enum_definition(kind) or values.keys() != kind.__members__.keys():
+    if not has_enum_definition(kind) or values.keys() != names:
         msg = f"{kind.__name__}: describe exactly its values"
         raise TypeError(msg)
     for value in kind.__strawberry_definition__.values:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
+from uuid import UUID
 
 import strawberry
 
 from domain import errors
 
+# The modules and not the types in them: their mutations answer with the failures of this one.
+from schema import rooms, safety
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
-    from schema.rooms import Room
-    from schema.safety import Suspension
+_NOBODY = UUID(int=0)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,7 +30,9 @@ class UserError:
 
 @strawberry.type(description="The input is well-formed GraphQL and still not acceptable.")
 class InvalidInputError(UserError):
-    field: str = strawberry.field(description="The path of the offending value below `input`, such as `signal.offer.sdp`.")
+    field: str = strawberry.field(
+        description="The path of the offending value below `input`, such as `signal.offer.sdp`."
+    )
 
 
 @strawberry.type(description="There is no such thing, or the viewer may not know of it: the answer is the same.")
@@ -42,20 +47,19 @@ class NotAllowedError(UserError):
 
 @strawberry.type(description="A suspension of the viewer forbids this.")
 class SuspendedError(UserError):
-    suspension: Annotated[Suspension, strawberry.lazy("schema.safety")] = strawberry.field(
+    suspension: Annotated[safety.Suspension, strawberry.lazy("schema.safety")] = strawberry.field(
         description="The suspension that restricts the viewer most."
     )
 
 
 @strawberry.type(description="The viewer is in a match; it ends with `skip`.")
 class AlreadyInMatchError(UserError):
-    room: Annotated[Room, strawberry.lazy("schema.rooms")] = strawberry.field(description="The room of that match.")
+    room: Annotated[rooms.Room, strawberry.lazy("schema.rooms")] = strawberry.field(
+        description="The room of that match."
+    )
 
 
-def _member(error: errors.DomainError, viewer_id: Any, now: datetime) -> UserError:
-    from schema.rooms import Room
-    from schema.safety import Suspension
-
+def _member(error: errors.DomainError, viewer_id: UUID, now: datetime) -> UserError:
     match error:
         case errors.InvalidInput():
             return InvalidInputError(message=str(error), field=error.field)
@@ -64,9 +68,9 @@ def _member(error: errors.DomainError, viewer_id: Any, now: datetime) -> UserErr
         case errors.NotAllowed():
             return NotAllowedError(message=str(error))
         case errors.Suspended():
-            return SuspendedError(message=str(error), suspension=Suspension.of(error.suspension))
+            return SuspendedError(message=str(error), suspension=safety.Suspension.of(error.suspension))
         case errors.AlreadyInMatch():
-            return AlreadyInMatchError(message=str(error), room=Room.of(error.room, viewer_id, now))
+            return AlreadyInMatchError(message=str(error), room=rooms.Room.of(error.room, viewer_id, now))
     raise error
 
 
@@ -83,7 +87,8 @@ def answers(*expected: type[errors.DomainError]) -> Callable[[Callable[P, Awaita
                 return await resolver(*args, **kwargs)
             except expected as error:
                 context = kwargs["info"].context  # type: ignore[attr-defined]
-                viewer_id = context.caller.user_id if context.caller else None
+                # An answer that shows a room is an answer to somebody who is signed in.
+                viewer_id = context.caller.user_id if context.caller else _NOBODY
                 return _member(error, viewer_id, context.services.clock())  # type: ignore[return-value]
 
         return answering

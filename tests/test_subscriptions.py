@@ -417,7 +417,7 @@ async def test_the_matcher_learns_that_a_match_was_delivered(world: World) -> No
     room = world.has(a_room())
     world.match = room
     info = type("Info", (), {"context": world.context})
-    result = await RealtimeSubscription().match_events(info)  # type: ignore[arg-type]  # as much of it as is used
+    result = await RealtimeSubscription().match_events(info)
     snapshot = await anext(result)
     world.put(Matched(a_ticket(), room.id, room.members[1].id))
     matched = await anext(result)

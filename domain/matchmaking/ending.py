@@ -6,12 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from domain.events import MatchEnded, MemberLeft, QueueLeft
-from domain.matchmaking.ticket import TicketStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from domain.matchmaking.ticket import QueueLeaveReason, Ticket
+    from domain.matchmaking.ticket import QueueLeaveReason, Ticket, TicketStatus
     from domain.ports import UnitOfWork
     from domain.rooms import MatchEndReason, Member, MemberLeaveReason, Room
 

@@ -1,0 +1,343 @@
+"""Being there, going away, coming back in time and too late; what one says of oneself meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from domain.errors import RateLimited, Unauthenticated
+from domain.events import MatchEnded, MemberLeft, MemberUpdated
+from domain.identity import Caller
+from domain.matchmaking.queue import skip
+from domain.matchmaking.ticket import Ticket
+from domain.ports import UnitOfWork
+from domain.rooms import MatchEndReason, MediaState, MemberLeaveReason, MemberStatus, Room
+from tests.rooms_world import RESUME, World, rooms_world, seat
+
+UPDATE = """mutation($input: UpdatePresenceInput!) { updatePresence(input: $input) { __typename
+  ... on UpdatePresenceSuccess { member { id typing polite status media { camera microphone screen } } } } }"""
+OFF = {"camera": False, "microphone": False, "screen": False}
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    """A server."""
+    async with rooms_world(database_url) as world:
+        yield world
+
+
+async def waiting(world: World, caller: Caller) -> Ticket | None:
+    """The user's ticket that is WAITING."""
+    return await world.database.read(lambda uow: uow.tickets.waiting(caller.user_id))
+
+
+async def offered(world: World) -> set[Any]:
+    """Tickets that the matcher may pair."""
+    return {ticket.id for ticket, _ in await world.database.read(lambda uow: uow.tickets.changed_since(None))}
+
+
+# --- there, away, back, lost ------------------------------------------------------------------------------------------------
+
+
+async def test_closing_one_of_two_tabs_changes_nothing(world: World) -> None:
+    """Somebody who has Parley open twice is still there when one tab closes."""
+    ada, bob = await world.user(), await world.user()
+    first, second = await world.connect(ada), await world.connect(ada)
+    await world.connect(bob)
+    room = await world.match(ada, bob)
+    await world.drop(first)
+    world.clock.forward(seconds=30)
+    await world.presence.sweep()
+    assert await world.attached(ada)
+    assert await world.status(room, ada) is MemberStatus.ONLINE
+    assert await world.told(bob) == []
+    await world.drop(second)
+    assert not await world.attached(ada)
+
+
+async def test_a_socket_that_closes_late_does_not_take_the_new_one_with_it(world: World) -> None:
+    """A network that changes leaves the old socket to be found dead a minute after the new one: the session must not die then."""
+    ada, bob = await world.user(), await world.user()
+    old = await world.connect(ada)
+    await world.connect(bob)
+    room = await world.match(ada, bob)
+    ticket = await world.queue(await world.user())
+    new = await world.connect(ada)
+    await world.drop(old)
+    world.clock.forward(seconds=60)
+    await world.presence.sweep()
+    assert await world.attached(ada)
+    assert await world.status(room, ada) is MemberStatus.ONLINE
+    assert ticket.id in await offered(world)
+    await world.drop(new)
+    assert not await world.attached(ada)
+
+
+async def test_a_reload_of_the_page_goes_unseen(world: World) -> None:
+    """A partner who blinked would be told so for nothing."""
+    ada, bob, room = await gone(world, 2.9)
+    assert not await world.attached(ada)
+    await world.connect(ada)
+    world.clock.forward(seconds=60)
+    await world.presence.sweep()
+    assert await world.status(room, ada) is MemberStatus.ONLINE
+    assert await world.told(bob) == []
+
+
+async def gone(world: World, seconds: float) -> tuple[Caller, Caller, Room]:
+    """A match in which the first side lost its only socket so long ago."""
+    ada, bob = await world.user("Ada"), await world.user("Bob")
+    socket = await world.connect(ada)
+    await world.connect(bob)
+    room = await world.match(ada, bob)
+    await world.drop(socket)
+    world.clock.forward(seconds=seconds)
+    await world.presence.sweep()
+    return ada, bob, room
+
+
+async def test_who_is_gone_for_three_seconds_is_away_and_online_again_on_return(world: World) -> None:
+    """The partner sees why nothing moves, and that it goes on."""
+    ada, bob, room = await gone(world, 3)
+    update = MemberUpdated(room.id, seat(room, ada).id)
+    assert await world.status(room, ada) is MemberStatus.AWAY
+    assert await world.told(bob) == [update]
+    assert await world.told(ada) == []
+    await world.presence.sweep()  # Away is told once.
+    await world.connect(ada)
+    assert await world.status(room, ada) is MemberStatus.ONLINE
+    assert await world.told(bob) == [update, update]
+    assert await world.told(ada) == [update]
+
+
+async def test_the_seat_is_held_until_the_window_ends(world: World) -> None:
+    """A tunnel of nineteen seconds does not cost a conversation."""
+    ada, bob, room = await gone(world, RESUME.total_seconds() - 0.1)
+    await world.connect(ada)
+    world.clock.forward(seconds=60)
+    await world.presence.sweep()
+    assert await world.room(room.id) == room
+    assert not [event for event in await world.told(bob) if isinstance(event, MatchEnded)]
+
+
+async def test_a_lost_partner_ends_the_match_and_queues_nobody(world: World) -> None:
+    """The one who stays decides what comes next; the one who is gone must not be matched with somebody who would wait in vain."""
+    ada, bob, room = await gone(world, RESUME.total_seconds())
+    there = seat(room, ada).id
+    assert not (await world.room(room.id)).open
+    assert (await world.told(bob))[-2:] == [
+        MemberLeft(room.id, there, MemberLeaveReason.CONNECTION_LOST),
+        MatchEnded(room.id, MatchEndReason.PARTNER_LOST),
+    ]
+    assert await world.told(ada) == [MatchEnded(room.id, MatchEndReason.YOU_LEFT)]
+    assert [await waiting(world, who) for who in (ada, bob)] == [None, None]
+
+
+async def test_when_both_are_lost_the_match_ends_once(world: World) -> None:
+    """Two ends of one match would be told as two matches."""
+    ada, bob, room = await gone(world, 0)
+    await world.drop(*list(world.presence._sockets))  # type: ignore[arg-type]
+    world.clock.forward(seconds=21)
+    await asyncio.gather(world.presence.sweep(), world.presence.sweep())
+    assert not (await world.room(room.id)).open
+    for who in (ada, bob):
+        assert len([event for event in await world.told(who) if isinstance(event, MatchEnded)]) == 1
+
+
+async def test_a_ticket_pauses_while_its_user_is_gone_and_keeps_its_place(world: World) -> None:
+    """Whoever waits is not matched with somebody who is not there, and a lost connection does not send anybody to the end."""
+    ada = await world.user()
+    socket = await world.connect(ada)
+    ticket = await world.queue(ada)
+    returned = world.returned
+    await world.drop(socket)
+    assert ticket.id not in await offered(world)
+    world.clock.forward(seconds=10)
+    await world.connect(ada)
+    assert ticket.id in await offered(world)
+    assert await waiting(world, ada) == ticket
+    assert world.returned == returned + 1  # The matcher is told to look.
+
+
+async def test_what_nobody_holds_any_more_is_not_looked_at_for_ever(world: World) -> None:
+    """A service of strangers has a million accounts that are gone: a sweep a second must not read them."""
+    ada, _, _ = await gone(world, 21)
+    await world.presence.sweep()
+    hold = await world.database.read(lambda uow: uow.connections.hold(ada.user_id))
+    assert hold is not None
+    assert hold[0] == hold[1]  # Detached, and nothing held since.
+    await world.connect(ada)
+    assert await world.database.read(lambda uow: uow.connections.hold(ada.user_id)) is None
+
+
+# --- a worker is killed and another takes over --------------------------------------------------------------------------------
+
+
+async def test_a_killed_server_holds_seats_and_places_for_those_who_come_back(database_url: str) -> None:
+    """A crash or an update of the server is nobody's fault: everybody has a minute to reconnect, whatever they had before."""
+    async with rooms_world(database_url) as before:
+        ada, bob, room = await before.pair()
+        blinking, partner, blinked = await gone(before, 15)
+        eve = await before.user("Eve")
+        await before.connect(eve)
+        ticket = await before.queue(eve)
+        clock = before.clock
+    clock.forward(seconds=30)
+    async with rooms_world(database_url, clock) as world:
+        assert not any([await world.attached(who) for who in (ada, bob, partner, eve)])
+        assert ticket.id not in await offered(world)
+        clock.forward(seconds=59)
+        await world.presence.sweep()
+        for who in (ada, blinking, partner, eve):
+            await world.connect(who)
+        assert ticket.id in await offered(world)
+        assert await world.room(blinked.id) == blinked
+        assert await world.status(room, ada) is MemberStatus.ONLINE
+        assert await world.status(room, bob) is MemberStatus.AWAY
+        clock.forward(seconds=1)
+        await world.presence.sweep()
+        assert not (await world.room(room.id)).open  # Bob never came.
+        assert await world.told(ada) != []
+
+
+async def test_a_new_worker_leaves_no_trace_of_the_old_one(database_url: str) -> None:
+    """Ghosts of old processes would count as online for ever."""
+    async with rooms_world(database_url) as before:
+        await before.pair()
+        assert (await before.stats.now()).online == 2
+    async with rooms_world(database_url) as world:
+        assert (await world.stats.now()).online == 0
+        await world.presence.renew()
+
+
+# --- races ------------------------------------------------------------------------------------------------------------------
+
+
+async def test_sockets_that_come_and_go_at_once_leave_the_truth_behind(world: World) -> None:
+    """Whoever is attached though gone is matched with nobody there; whoever is detached though there waits for ever."""
+    ada, bob = await world.user(), await world.user()
+    await world.connect(bob)
+    stays = await world.connect(ada)
+    room = await world.match(ada, bob)
+
+    async def come_and_go() -> None:
+        await world.presence.closed((await world.connect(ada)))  # type: ignore[arg-type]
+
+    await asyncio.gather(*(come_and_go() for _ in range(40)), world.presence.sweep())
+    await world.drop()
+    assert await world.attached(ada)
+    assert await world.status(room, ada) is MemberStatus.ONLINE
+    await asyncio.gather(world.drop(stays), *(come_and_go() for _ in range(20)))
+    await world.drop()
+    assert not await world.attached(ada)
+    hold = await world.database.read(lambda uow: uow.connections.hold(ada.user_id))
+    assert hold == (world.clock(), world.clock() + RESUME)
+
+
+async def test_skip_return_and_loss_at_once_end_a_match_once(world: World) -> None:
+    """Whichever comes first, both are told of one end, and nobody is queued who did not ask for it."""
+    for _ in range(8):
+        ada, bob, room = await gone(world, 0)
+        world.clock.forward(seconds=20)
+
+        async def skipping(room: Room = room, bob: Caller = bob) -> None:
+            async def work(uow: UnitOfWork) -> None:
+                await skip(uow, bob.user_id, room.id, requeue=True, cooldown=RESUME, new_id=uuid4, now=world.clock())
+
+            await world.database.transact(work)
+
+        await asyncio.gather(world.presence.sweep(), world.connect(ada), skipping())
+        assert not (await world.room(room.id)).open
+        for who in (ada, bob):
+            assert len([event for event in await world.told(who) if isinstance(event, MatchEnded)]) == 1
+        assert await waiting(world, ada) is None
+        assert await waiting(world, bob) is not None
+
+
+# --- what one says of oneself -------------------------------------------------------------------------------------------------
+
+
+async def update(world: World, caller: Caller, room_id: object, **change: object) -> Any:
+    """What `updatePresence` answered."""
+    answer = await world.ask(UPDATE, caller, input={"roomId": str(room_id), **change})
+    if answer.failures:
+        raise answer.failures[0]
+    return answer.data["updatePresence"]
+
+
+async def test_fields_left_out_stay_as_they_are(world: World) -> None:
+    """Who turns the camera on does not turn the microphone off."""
+    ada, bob, room = await world.pair()
+    member = seat(room, ada)
+    shown = (await update(world, ada, room.id, camera=True))["member"]
+    assert shown == {
+        "id": str(member.id), "typing": False, "polite": False, "status": "ONLINE", "media": OFF | {"camera": True},
+    }  # fmt: skip
+    await update(world, ada, room.id, microphone=True, camera=None)
+    shown = (await update(world, ada, room.id, typing=True))["member"]
+    assert shown["typing"] is True
+    assert shown["media"] == OFF | {"camera": True, "microphone": True}
+    assert seat(await world.room(room.id), ada).media == MediaState(camera=True, microphone=True)
+    told = [MemberUpdated(room.id, member.id)] * 3
+    assert await world.told(bob) == told
+    assert await world.told(ada) == told  # For the user's other tabs.
+    assert world.reached == [member.id] * 3
+
+
+async def test_nothing_new_is_told_to_nobody(world: World) -> None:
+    """Front ends say the same again and again; the other side should not hear it."""
+    ada, bob, room = await world.pair()
+    await update(world, ada, room.id)
+    await update(world, ada, room.id, camera=False, typing=False)
+    assert await world.told(bob) == []
+    await update(world, ada, room.id, typing=True)
+    world.clock.forward(seconds=4)
+    await update(world, ada, room.id, typing=True)  # Goes on typing.
+    world.clock.forward(seconds=4)
+    await world.presence.sweep()
+    assert await world.told(bob) == [MemberUpdated(room.id, seat(room, ada).id)]
+    assert seat(await world.room(room.id), ada).typing(world.clock())
+
+
+async def test_typing_lapses_by_itself(world: World) -> None:
+    """Somebody who closed the laptop in the middle of a word does not type for ever."""
+    ada, bob, room = await world.pair()
+    await update(world, ada, room.id, typing=True)
+    world.clock.forward(seconds=6)
+    assert not seat(await world.room(room.id), ada).typing(world.clock())
+    await world.presence.sweep()
+    await world.presence.sweep()
+    assert seat(await world.room(room.id), ada).typing_until is None
+    told = [MemberUpdated(room.id, seat(room, ada).id)] * 2
+    assert await world.told(bob) == told
+    assert await world.told(ada) == told
+
+
+async def test_presence_is_changed_by_members_only(world: World) -> None:
+    """Strangers cannot make noise in a room, and learn nothing from trying."""
+    ada, _, room = await world.pair()
+    eve = await world.user("Eve")
+    assert (await update(world, eve, room.id, camera=True))["__typename"] == "NotFoundError"
+    for unknown in (uuid4(), "", "\ud800", str(room.id).upper()):
+        assert (await update(world, ada, unknown, camera=True))["__typename"] == "NotFoundError"
+    await world.end(room)
+    assert (await update(world, ada, room.id, camera=True))["__typename"] == "NotFoundError"
+    assert seat(await world.room(room.id), ada).media == MediaState()
+    answer = await world.ask(UPDATE, None, input={"roomId": str(room.id)})
+    assert [type(failure) for failure in answer.failures] == [Unauthenticated]
+
+
+async def test_changes_of_presence_are_limited(world: World) -> None:
+    """Each is written and told to everybody in the room."""
+    ada, _, room = await world.pair()
+    for number in range(20):
+        await update(world, ada, room.id, camera=bool(number % 2))
+    with pytest.raises(RateLimited) as caught:
+        await update(world, ada, room.id, camera=True)
+    assert 0 < caught.value.retry_after <= 0.1
+    world.clock.forward(seconds=0.2)
+    await update(world, ada, room.id, camera=True)
