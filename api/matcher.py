@@ -76,7 +76,7 @@ class Matcher:
         self._poked = asyncio.Event()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._known: set[UUID] = set()
-        """Users whose bars the pool was given; what changes about them afterwards is read by its stamp."""
+        """IDs of waiting tickets whose users' bars the pool was given; what changes about those is read by its stamp."""
         self._read_at: datetime | None = None
         """The database's time of the last look; None before the first and after a failure."""
         self._full_look_at = self._reload_at = 0.0
@@ -178,19 +178,19 @@ class Matcher:
         since: datetime | None = None
         if self._read_at is not None and loop_time < self._reload_at:
             since = self._read_at - (OVERLAP if loop_time >= self._full_look_at else SHORT_OVERLAP)
+        full = since is None or loop_time >= self._full_look_at
         known: set[UUID] = set() if since is None else self._known
 
-        async def read(uow: UnitOfWork) -> tuple[datetime, Sequence[tuple[PoolTicket, bool]], set[UUID], Sequence[Bar]]:
-            time = await uow.matching.time()
-            tickets = await uow.tickets.changed_since(since)
-            new = {ticket.user_id for ticket, waits in tickets if waits} - known
-            return time, tickets, new, await uow.bars.changed_since(since, new)
+        async def read(uow: UnitOfWork) -> tuple[datetime, Sequence[tuple[PoolTicket, bool]], Sequence[Bar]]:
+            time, tickets = await uow.tickets.changed_since(since)
+            new = {ticket.user_id for ticket, waits in tickets if waits and ticket.id not in known}
+            return time, tickets, await uow.bars.changed_since(since, new) if new or full else ()
 
-        time, tickets, new, bars = await self._read(read)
+        time, tickets, bars = await self._read(read)
         now = self._present()
         if since is None:
             self.pool.reload((ticket for ticket, waits in tickets if waits), bars, now)
-            self._known = new
+            self._known = {ticket.id for ticket, _ in tickets}
             self._reload_at = loop_time + RELOAD_SECONDS
         else:
             for one, other, until in bars:
@@ -198,10 +198,11 @@ class Matcher:
             for ticket, waits in tickets:
                 if waits:
                     self.pool.put(ticket, now)
+                    self._known.add(ticket.id)
                 else:
                     self.pool.remove(ticket.id)
-            self._known |= new
-        if since is None or loop_time >= self._full_look_at:
+                    self._known.discard(ticket.id)
+        if full:
             self._full_look_at = loop_time + TICK_SECONDS
         self._read_at = time
 

@@ -142,7 +142,8 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
         super().handle_cont(event)
 
     def handle_ping(self) -> None:
-        # A client that pings and does not read would fill the buffer with pongs: RFC 6455 asks only for the latest.
+        # A client that pings and does not read would fill the buffer with pongs: RFC 6455 asks only for the latest. What
+        # one read of the network (256 KiB) asked for may still be written at once.
         if self.writable.is_set():
             super().handle_ping()
         else:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import gc
 import random
 import tracemalloc
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from bench.report import Figure, table
 from domain.matchmaking.acceptance import suit
 from domain.matchmaking.pool import Pool, PoolTicket
 
@@ -31,17 +31,7 @@ EFFORT = 20_000
 STREAMED = 20_000
 ROUNDS = 3
 """The best of so many runs counts: the others were disturbed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One figure. `ratio` is to the naive matcher at 1,000 waiting, where there is one to compare with."""
-
-    case: str
-    waiting: int
-    value: float
-    unit: str
-    ratio: float | None = None
+NAIVE_NOTE = f"beside it: a naive scan from the oldest on, {NAIVE_SIZE:,} waiting"
 
 
 def everyone(count: int, seed: int = 1) -> list[PoolTicket]:
@@ -72,20 +62,21 @@ def loners(count: int, seed: int = 3) -> list[PoolTicket]:
     return [_ticket(source, number, frozenset({f"own{number}"}), frozenset({"en"}), 3600) for number in range(count)]
 
 
-def run() -> list[Result]:
-    """All figures."""
-    results: list[Result] = []
-    for case, make in (("everyone suits", everyone), ("mixed, widening", mixed)):
-        naive = max(_naive(make(NAIVE_SIZE)) for _ in range(ROUNDS))
-        results.append(Result(f"{case}: naive scan", NAIVE_SIZE, naive, "proposals/s", 1.0))
-        for what, measure in (("burst", _burst), ("burst with its joins", _burst_with_joins), ("stream", _stream)):
-            for size in SIZES:
-                speed = _best(measure, make, size)
-                results.append(Result(f"{case}: {what}", size, speed, "proposals/s", speed / naive))
-    results += [Result(f"{case}", SIZES[-1], value, "µs") for case, value in _idle(SIZES[-1])]
-    for case, make in (("everyone suits", everyone), ("mixed, widening", mixed), ("no two suit", loners)):
-        results.append(Result(f"{case}: memory of a ticket", SIZES[-1], _memory(make, SIZES[-1]), "bytes"))
-    return results
+def measure(*, quick: bool = False) -> list[Figure]:
+    """All figures; `quick` leaves out the longest queue and measures once."""
+    sizes, rounds = (SIZES[:-1], 1) if quick else (SIZES, ROUNDS)
+    most = sizes[-1]
+    figures: list[Figure] = []
+    for case, make in (("everyone suits", everyone), ("mixed, some widened", mixed)):
+        naive = max(_naive(make(NAIVE_SIZE)) for _ in range(rounds))
+        for what, speed in (("burst", _burst), ("burst with its joins", _burst_with_joins), ("stream", _stream)):
+            for size in sizes:
+                name = f"pool, {case}: {what}, {size:,} waiting"
+                figures.append(Figure(name, _best(speed, make(size), rounds), "proposals/s", naive, NAIVE_NOTE))
+    figures += _idle(most)
+    for case, make in (("everyone suits", everyone), ("mixed, some widened", mixed), ("no two suit", loners)):
+        figures.append(Figure(f"pool, {case}: memory of a ticket, {most:,} waiting", _memory(make(most)), "bytes"))
+    return figures
 
 
 def _ticket(
@@ -123,12 +114,11 @@ def _drain(pool: Pool, now: datetime) -> int:
             return count
 
 
-def _best(measure: Callable[[list[PoolTicket]], float], make: Callable[[int], list[PoolTicket]], size: int) -> float:
-    tickets = make(size)
+def _best(speed: Callable[[list[PoolTicket]], float], tickets: list[PoolTicket], rounds: int) -> float:
     speeds = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         gc.collect()
-        speeds.append(measure(tickets))
+        speeds.append(speed(tickets))
     return max(speeds)
 
 
@@ -175,24 +165,29 @@ def _renewed(tickets: list[PoolTicket], copy: int) -> Iterator[PoolTicket]:
         )
 
 
-def _idle(size: int) -> Iterator[tuple[str, float]]:
-    pool = _filled(loners(size))
-    started = perf_counter()
-    _drain(pool, NOW)
-    yield "no two suit: first look, all ticks together", (perf_counter() - started) * 1e6
-    started = perf_counter()
-    for _ in range(1000):
-        pool.propose(NOW, BATCH, EFFORT)
-    yield "no two suit: idle tick", (perf_counter() - started) * 1e3
+def _idle(size: int) -> list[Figure]:
     tickets = loners(size)
+    again = loners(size)  # equal and not the same objects, as a database gives them
+    pool = _filled(tickets)
+    name = f"pool, no two suit, {size:,} waiting"
+    first = _milliseconds(lambda: _drain(pool, NOW))
+    idle = _milliseconds(lambda: [pool.propose(NOW, BATCH, EFFORT) for _ in range(1000)])
+    reload = _milliseconds(lambda: pool.reload(again, [], NOW))
+    return [
+        Figure(f"{name}: first look at everyone", first, "ms", note="all ticks together"),
+        Figure(f"{name}: idle tick", idle, "µs"),
+        Figure(f"{name}: reload that finds nothing new", reload, "ms"),
+    ]
+
+
+def _milliseconds(work: Callable[[], object]) -> float:
     started = perf_counter()
-    pool.reload(tickets, [], NOW)
-    yield "no two suit: reload that finds nothing new", (perf_counter() - started) * 1e6
+    work()
+    return (perf_counter() - started) * 1000
 
 
-def _memory(make: Callable[[int], list[PoolTicket]], size: int) -> float:
+def _memory(tickets: list[PoolTicket]) -> float:
     """Bytes a waiting ticket takes in the pool, beside the `PoolTicket` itself; before anybody is matched."""
-    tickets = make(size)
     gc.collect()
     tracemalloc.start()
     pool = _filled(tickets)
@@ -228,12 +223,5 @@ def _accept(one: PoolTicket, other: PoolTicket) -> bool:
     )
 
 
-def main() -> None:
-    """Prints the table."""
-    for result in run():
-        ratio = "" if result.ratio is None else f"{result.ratio:8.1f} x"
-        print(f"{result.case:48} {result.waiting:>7,} waiting {result.value:>12,.1f} {result.unit:12}{ratio}")
-
-
 if __name__ == "__main__":
-    main()
+    print(table(measure()))

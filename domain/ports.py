@@ -97,8 +97,12 @@ class Tickets(Protocol):
     async def pause(self, user_id: UUID, now: datetime, *, paused: bool) -> None:
         """Sets whether the user's WAITING ticket is offered to partners; it keeps its place."""
 
-    async def changed_since(self, since: datetime | None) -> Sequence[tuple[PoolTicket, bool]]:
-        """Tickets written at or after `since`, by `Matching.time` (all WAITING ones for None), each with whether it still waits."""
+    async def changed_since(self, since: datetime | None) -> tuple[datetime, Sequence[tuple[PoolTicket, bool]]]:
+        """Tickets written at or after `since` (all WAITING ones for None), each with whether it still waits; and the time.
+
+        All times are the database's own, which stamps every change: one clock for all workers. A change is stamped when it is
+        written and seen when it is committed, so ask for a while before the time of the last answer.
+        """
 
     async def unattended(self, now: datetime) -> Sequence[UUID]:
         """Users whose WAITING ticket is due to end: never attached within 30 s of joining, or past the resume window."""
@@ -117,15 +121,13 @@ class Bars(Protocol):
         self, since: datetime | None, users: Collection[UUID]
     ) -> Sequence[tuple[UUID, UUID, datetime | None]]:
         """The pair and the end of its longest bar (None is never), for pairs that touch one of `users` and, unless `since` is
-        None, those written at or after it, by `Matching.time`. A bar that was lifted or ran out has an end in the past.
+        None, those written at or after it, by the time of `Tickets.changed_since`. A bar that was lifted or ran out has an
+        end in the past.
         """
 
 
 class Matching(Protocol):
     """The bulk reads and writes of the matcher's commit."""
-
-    async def time(self) -> datetime:
-        """The database's clock, which stamps every change of a ticket or bar: one clock for all workers."""
 
     async def facts(self, pairs: Sequence[tuple[UUID, UUID]], now: datetime) -> Mapping[tuple[UUID, UUID], PairFacts]:
         """What decides each pair of tickets, as it is now. Call after the heads are locked, in a later statement."""
@@ -183,7 +185,7 @@ class Connections(Protocol):
         """Adds the row; returns whether the user was detached before. Call with the user's head locked."""
 
     async def detach(self, connection_id: UUID, user_id: UUID, now: datetime, hold_until: datetime) -> bool:
-        """Deletes that row alone; returns whether the user is detached now. Call with the user's head locked."""
+        """Deletes that row alone; returns whether it was the last and the user is detached since. Call with the head locked."""
 
     async def attached(self, user_id: UUID) -> bool: ...
     async def away(self, before: datetime) -> Sequence[UUID]:

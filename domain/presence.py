@@ -66,8 +66,8 @@ async def attach(uow: UnitOfWork, connection_id: UUID, user_id: UUID, *, now: da
 async def detach(uow: UnitOfWork, connection_id: UUID, user_id: UUID, *, resume: timedelta, now: datetime) -> bool:
     """Takes that connection away, and no other: a socket that reconnects may be there already, and keep the user attached.
 
-    With the last one, what the user holds is held for `resume`, and the ticket is paused at its place. Returns whether the
-    user is detached now. Repeating it changes nothing.
+    With the last one, what the user holds is held for `resume`, and the ticket is paused at its place. Returns whether it was
+    the last. Repeating it changes nothing.
     """
     await uow.lock_users((user_id,))
     if not await uow.connections.detach(connection_id, user_id, now, now + resume):

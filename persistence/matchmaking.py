@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, Column, Index, String, bindparam, text
+from sqlalchemy import ARRAY, CheckConstraint, Column, Index, Integer, String, bindparam, text
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
@@ -93,8 +93,9 @@ PAUSE = text("""
     WHERE user_id = :user_id AND status = 'WAITING' AND (paused <> :paused OR NOT attended)
 """)
 POOL_TICKET = "id, user_id, mode, interests, languages, enqueued_at, widens_at, NOT paused, status = 'WAITING'"
-ALL_WAITING = text(f"SELECT {POOL_TICKET} FROM ticket WHERE status = 'WAITING'")  # noqa: S608
-CHANGED = text(f"SELECT {POOL_TICKET} FROM ticket WHERE changed_at >= :since")  # noqa: S608
+FOLLOWED = f"SELECT time, {POOL_TICKET} FROM (SELECT clock_timestamp() AS time) AS clock LEFT JOIN ticket ON"  # noqa: S608
+ALL_WAITING = text(f"{FOLLOWED} status = 'WAITING'")
+CHANGED = text(f"{FOLLOWED} changed_at >= :since")
 UNATTENDED = """
     SELECT t.user_id, t.attended
     FROM ticket t JOIN head h ON h.user_id = t.user_id
@@ -133,15 +134,11 @@ class TicketRepository:
     async def pause(self, user_id: UUID, now: datetime, *, paused: bool) -> None:  # noqa: ARG002  # the same
         await self._connection.execute(PAUSE, {"user_id": user_id, "paused": paused})
 
-    async def changed_since(self, since: datetime | None) -> Sequence[tuple[PoolTicket, bool]]:
-        if since is None:
-            rows = await self._connection.execute(ALL_WAITING)
-        else:
-            rows = await self._connection.execute(CHANGED, {"since": since})
-        return [
-            (PoolTicket(row[0], row[1], row[2], frozenset(row[3]), frozenset(row[4]), *row[5:8]), row[8])
-            for row in rows
-        ]
+    async def changed_since(self, since: datetime | None) -> tuple[datetime, Sequence[tuple[PoolTicket, bool]]]:
+        statement, values = (ALL_WAITING, {}) if since is None else (CHANGED, {"since": since})
+        rows = (await self._connection.execute(statement, values)).all()
+        found = [(_pool_ticket(row), row[9]) for row in rows if row[1]]
+        return rows[0].time, found
 
     async def unattended(self, now: datetime) -> Sequence[UUID]:
         rows = await self._connection.execute(ALL_UNATTENDED, {"now": now, "joined": now - NEVER_ATTENDED_WAITS})
@@ -204,64 +201,62 @@ class BarRepository:
         return [(row[0], row[1], row[2]) for row in rows]
 
 
-TICKETS = text(f"SELECT {TICKET} FROM ticket WHERE id = ANY(:ids)").bindparams(bindparam("ids", type_=IDS))  # noqa: S608
-STANDING = text("""
-    SELECT a.id,
-           EXISTS (SELECT FROM connection c WHERE c.user_id = a.id) AS attached,
+FACTS = text(f"""
+    SELECT {TICKET},
+           EXISTS (SELECT FROM connection c WHERE c.user_id = t.user_id) AS attached,
            EXISTS (SELECT FROM suspension s
-                   WHERE (s.user_id = a.id OR s.device_id = a.device_id) AND s.lifted_at IS NULL
-                     AND s.starts_at <= :now AND (s.ends_at IS NULL OR s.ends_at > :now)) AS suspended,
+                   WHERE (s.user_id = t.user_id OR s.device_id = (SELECT a.device_id FROM account a WHERE a.id = t.user_id))
+                     AND s.lifted_at IS NULL AND s.starts_at <= :now AND (s.ends_at IS NULL OR s.ends_at > :now)) AS suspended,
            EXISTS (SELECT FROM member m
-                   WHERE m.user_id = a.id AND m.room_kind = 'MATCH' AND m.left_at IS NULL) AS seated
-    FROM account a WHERE a.id = ANY(:ids)
-""").bindparams(bindparam("ids", type_=IDS))
+                   WHERE m.user_id = t.user_id AND m.room_kind = 'MATCH' AND m.left_at IS NULL) AS seated
+    FROM ticket t WHERE id = ANY(:ids)
+""").bindparams(bindparam("ids", type_=IDS))  # noqa: S608  # columns of ours
 BARS_IN_FORCE = text("""
     SELECT low_id, high_id, CASE WHEN bool_or(until IS NULL) THEN NULL ELSE max(until) END AS until
     FROM pair_bar JOIN unnest(:lows, :highs) AS pair (low, high) ON low_id = low AND high_id = high
     WHERE until IS NULL OR until > :now
     GROUP BY low_id, high_id
 """).bindparams(bindparam("lows", type_=IDS), bindparam("highs", type_=IDS))
-OPEN_ROOMS = text("""
-    INSERT INTO room (id, kind, mode, name, capacity, shared_interests, created_at)
-    SELECT new.id, 'MATCH', new.mode, NULL, 2, string_to_array(new.shared, chr(31)), :now
-    FROM unnest(:ids, :modes, :shared) AS new (id, mode, shared)
-""").bindparams(bindparam("ids", type_=IDS), bindparam("modes", type_=NAMES), bindparam("shared", type_=NAMES))
-SEAT_MEMBERS = text("""
-    INSERT INTO member (id, room_id, room_kind, user_id, display_name, role, muted, status, camera, microphone, screen,
-                        position, joined_at)
-    SELECT new.id, new.room_id, 'MATCH', new.user_id, a.display_name, 'MEMBER', false, 'ONLINE', false, false, false,
-           :position, :now
-    FROM unnest(:ids, :rooms, :users) AS new (id, room_id, user_id) JOIN account a ON a.id = new.user_id
-""").bindparams(bindparam("ids", type_=IDS), bindparam("rooms", type_=IDS), bindparam("users", type_=IDS))
-MATCH_TICKETS = text("""
+# One statement, for each costs a round trip while everybody in the batch is locked. Foreign keys are checked at its end.
+OPEN = text("""
+    WITH opened AS (
+        INSERT INTO room (id, kind, mode, name, capacity, shared_interests, created_at)
+        SELECT new.id, 'MATCH', new.mode, NULL, 2, string_to_array(new.shared, chr(31)), :now
+        FROM unnest(:rooms, :modes, :shared) AS new (id, mode, shared)
+    ), seated AS (
+        INSERT INTO member (id, room_id, room_kind, user_id, display_name, role, muted, status, camera, microphone, screen,
+                            position, joined_at)
+        SELECT new.id, new.room_id, 'MATCH', new.user_id, a.display_name, 'MEMBER', false, 'ONLINE', false, false, false,
+               new.position, :now
+        FROM unnest(:members, :room_of, :users, :positions) AS new (id, room_id, user_id, position)
+        JOIN account a ON a.id = new.user_id
+    )
     UPDATE ticket SET status = 'MATCHED', room_id = new.room_id, matched_at = :now, changed_at = clock_timestamp()
-    FROM unnest(:ids, :rooms) AS new (id, room_id) WHERE ticket.id = new.id
-""").bindparams(bindparam("ids", type_=IDS), bindparam("rooms", type_=IDS))
-CLOCK = text("SELECT clock_timestamp()")
+    FROM unnest(:tickets, :room_of) AS new (id, room_id) WHERE ticket.id = new.id
+""").bindparams(
+    *(bindparam(name, type_=IDS) for name in ("rooms", "members", "room_of", "users", "tickets")),
+    *(bindparam(name, type_=NAMES) for name in ("modes", "shared")),
+    bindparam("positions", type_=ARRAY(Integer)),
+)
 
 
 class MatchingRepository:
-    """See `ports.Matching`. A statement per table and batch, not per pair."""
+    """See `ports.Matching`. A statement per batch, not per pair."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def time(self) -> datetime:
-        time: datetime = (await self._connection.execute(CLOCK)).scalar_one()
-        return time
-
     async def facts(self, pairs: Sequence[tuple[UUID, UUID]], now: datetime) -> Mapping[tuple[UUID, UUID], PairFacts]:
-        rows = await self._connection.execute(TICKETS, {"ids": [one for pair in pairs for one in pair]})
-        tickets = {row[0]: _ticket(row) for row in rows}
-        users = {ticket.user_id for ticket in tickets.values()}
-        standing = {row.id: row for row in await self._connection.execute(STANDING, {"ids": list(users), "now": now})}
+        values: dict[str, Any] = {"ids": [one for pair in pairs for one in pair], "now": now}
+        rows = {row[0]: row for row in await self._connection.execute(FACTS, values)}
+        tickets = {ticket_id: _ticket(row) for ticket_id, row in rows.items()}
         found = [(tickets.get(first), tickets.get(second)) for first, second in pairs]
         meetings = {_pair(first, second) for first, second in found if first and second}
         values = {"lows": [low for low, _ in meetings], "highs": [high for _, high in meetings], "now": now}
         bars = {(row[0], row[1]): row[2] for row in await self._connection.execute(BARS_IN_FORCE, values)}
         facts = {}
         for pair, (first, second) in zip(pairs, found, strict=True):
-            sides = [standing[ticket.user_id] for ticket in (first, second) if ticket is not None]
+            sides = [rows[ticket.id] for ticket in (first, second) if ticket is not None]
             meeting = _pair(first, second) if first and second else None
             facts[pair] = PairFacts(
                 first=first,
@@ -275,29 +270,30 @@ class MatchingRepository:
         return facts
 
     async def open(self, matches: Sequence[NewMatch], now: datetime) -> None:
-        rooms = [match.room_id for match in matches]
-        await self._connection.execute(
-            OPEN_ROOMS,
-            {
-                "ids": rooms,
-                "modes": [match.first.preferences.mode.value for match in matches],
-                # An array per row does not unnest. Interests hold no control characters, so the unit separator is free.
-                "shared": ["\x1f".join(match.shared_interests) for match in matches],
-                "now": now,
-            },
-        )
-        firsts, seconds = [match.first for match in matches], [match.second for match in matches]
-        for position, (tickets, ids) in enumerate(
-            (
-                (firsts, [match.first_member_id for match in matches]),
-                (seconds, [match.second_member_id for match in matches]),
+        sides = [
+            (match.room_id, position, ticket, member_id)
+            for match in matches
+            for position, (ticket, member_id) in enumerate(
+                ((match.first, match.first_member_id), (match.second, match.second_member_id))
             )
-        ):
-            users = [ticket.user_id for ticket in tickets]
-            values = {"ids": ids, "rooms": rooms, "users": users, "position": position, "now": now}
-            await self._connection.execute(SEAT_MEMBERS, values)
-        ids = [ticket.id for ticket in firsts + seconds]
-        await self._connection.execute(MATCH_TICKETS, {"ids": ids, "rooms": rooms + rooms, "now": now})
+        ]
+        values = {
+            "rooms": [match.room_id for match in matches],
+            "modes": [match.first.preferences.mode.value for match in matches],
+            # An array per row does not unnest. Interests hold no control characters, so the unit separator is free.
+            "shared": ["\x1f".join(match.shared_interests) for match in matches],
+            "room_of": [room_id for room_id, *_ in sides],
+            "positions": [position for _, position, *_ in sides],
+            "tickets": [ticket.id for *_, ticket, _ in sides],
+            "users": [ticket.user_id for *_, ticket, _ in sides],
+            "members": [member_id for *_, member_id in sides],
+            "now": now,
+        }
+        await self._connection.execute(OPEN, values)
+
+
+def _pool_ticket(row: Sequence[Any]) -> PoolTicket:
+    return PoolTicket(row[1], row[2], row[3], frozenset(row[4]), frozenset(row[5]), row[6], row[7], attached=row[8])
 
 
 def _pair(first: Ticket, second: Ticket) -> tuple[UUID, UUID]:

@@ -33,18 +33,19 @@ class ConnectionRow(Row, table=True):
     connected_at: datetime = Field(sa_type=Timestamp)
 
 
-ADD = text(
-    "INSERT INTO connection (id, user_id, worker, connected_at) VALUES (:id, :user_id, :worker, :now)"
-    " ON CONFLICT (id) DO NOTHING"
-)
-BACK = text(
-    "UPDATE head SET detached_at = NULL, hold_until = NULL WHERE user_id = :user_id AND detached_at IS NOT NULL"
-)
-REMOVE = text("DELETE FROM connection WHERE id = :id")
+ATTACH = text("""
+    WITH added AS (INSERT INTO connection (id, user_id, worker, connected_at) VALUES (:id, :user_id, :worker, :now)
+                   ON CONFLICT (id) DO NOTHING)
+    UPDATE head SET detached_at = NULL, hold_until = NULL WHERE user_id = :user_id AND detached_at IS NOT NULL
+""")
+# The deleted row is still in the statement's snapshot, so it is left out by its ID.
+DETACH = text("""
+    WITH removed AS (DELETE FROM connection WHERE id = :id)
+    UPDATE head SET detached_at = :now, hold_until = :hold_until
+    WHERE user_id = :user_id AND detached_at IS NULL
+      AND NOT EXISTS (SELECT FROM connection WHERE user_id = :user_id AND id <> :id)
+""")
 ATTACHED = text("SELECT EXISTS (SELECT FROM connection WHERE user_id = :user_id)")
-GONE = text(
-    "UPDATE head SET detached_at = :now, hold_until = :hold_until WHERE user_id = :user_id AND detached_at IS NULL"
-)
 HOLD = text("SELECT detached_at, hold_until FROM head WHERE user_id = :user_id AND detached_at IS NOT NULL")
 AWAY = text("""
     SELECT h.user_id FROM head h
@@ -103,15 +104,11 @@ class ConnectionRepository:
 
     async def attach(self, connection_id: UUID, user_id: UUID, now: datetime) -> bool:
         values = {"id": connection_id, "user_id": user_id, "worker": self._worker, "now": now}
-        await self._connection.execute(ADD, values)
-        return (await self._connection.execute(BACK, {"user_id": user_id})).rowcount > 0
+        return (await self._connection.execute(ATTACH, values)).rowcount > 0
 
     async def detach(self, connection_id: UUID, user_id: UUID, now: datetime, hold_until: datetime) -> bool:
-        await self._connection.execute(REMOVE, {"id": connection_id})
-        if await self.attached(user_id):
-            return False
-        await self._connection.execute(GONE, {"user_id": user_id, "now": now, "hold_until": hold_until})
-        return True
+        values = {"id": connection_id, "user_id": user_id, "now": now, "hold_until": hold_until}
+        return (await self._connection.execute(DETACH, values)).rowcount > 0
 
     async def attached(self, user_id: UUID) -> bool:
         return bool(await self._connection.scalar(ATTACHED, {"user_id": user_id}))

@@ -103,9 +103,7 @@ class Backend:
     ) -> Ticket | None:
         """Skips the match."""
         return await self.transact(
-            lambda uow: skip(
-                uow, user_id, room_id, requeue=requeue, cooldown=cooldown, new_id=uuid4, now=self.clock()
-            )
+            lambda uow: skip(uow, user_id, room_id, requeue=requeue, cooldown=cooldown, new_id=uuid4, now=self.clock())
         )
 
     async def commit(self, *pairs: tuple[Ticket, Ticket]) -> list[NewMatch | Refused]:
@@ -166,9 +164,7 @@ async def backend(dsn: str, clock: Clock = utc_now, pool_size: int = 10) -> Asyn
     database = Database(dsn, outbox=inbox, cache=CachedRooms(), worker=uuid4(), clock=clock, pool_size=pool_size)
     matcher = Matcher(transact=database.transact, read=database.read, clock=clock, new_id=uuid4)
     try:
-        await database.transact(
-            lambda uow: uow.connections.register_worker(utc_now(), utc_now() + timedelta(days=1))
-        )
+        await database.transact(lambda uow: uow.connections.register_worker(utc_now(), utc_now() + timedelta(days=1)))
         yield Backend(database, inbox, clock, matcher)
     finally:
         await matcher.stop()

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -27,8 +28,8 @@ from domain.matchmaking.ticket import ChatMode, Preferences
 from tests.matching_world import Backend, backend
 
 MATCHERS = 3
-PEOPLE = 60
-SECONDS = 6.0
+PEOPLE = 30
+SECONDS = 8.0
 COOLDOWN = timedelta(milliseconds=300)
 
 HISTORY = """
@@ -96,10 +97,8 @@ async def storm(dsn: str, seed: int) -> Storm:
             await each.matcher.start()
         ends = asyncio.get_running_loop().time() + SECONDS
         chances = random.Random(seed)
-        lives = [
-            _life(user_id, people, backends, random.Random(chances.random()), ends) for user_id in people
-        ]
-        killed, *_ = await asyncio.gather(_kill(watcher, random.Random(chances.random()), ends), *lives)
+        lives = [_life(user_id, people, backends, random.Random(chances.random()), ends) for user_id in people]
+        killed, _ = await asyncio.gather(_kill(watcher, random.Random(chances.random()), ends), asyncio.gather(*lives))
         for each in backends:
             await each.matcher.stop()
         for user_id in people:
@@ -129,7 +128,9 @@ async def _life(
     while loop.time() < ends:
         place = chances.choice(backends)
         with suppress(AlreadyInMatch, NotFound, Suspended, Conflict, Unavailable):
-            match chances.choices(("join", "skip", "leave", "detach", "block", "suspend"), (60, 60, 10, 8, 0.7, 0.04))[0]:
+            match chances.choices(("join", "skip", "leave", "detach", "block", "suspend"), (60, 60, 10, 8, 0.7, 0.04))[
+                0
+            ]:
                 case "join":
                     await place.join(user_id, _wishes(chances))
                 case "skip":
@@ -137,7 +138,7 @@ async def _life(
                     if room is not None:
                         await place.skip(user_id, room.id, cooldown=COOLDOWN)
                 case "leave":
-                    await place.transact(lambda uow: leave_queue(uow, user_id, now=place.clock()))
+                    await place.transact(partial(leave_queue, user_id=user_id, now=place.clock()))
                 case "detach":
                     await home.detach(user_id)
                     await asyncio.sleep(chances.random() * 0.1)
@@ -146,8 +147,7 @@ async def _life(
                     await place.bar(user_id, chances.choice([other for other in people if other != user_id]))
                 case "suspend":
                     await place.suspend(user_id)
-        for each in backends:
-            each.matcher.poke()
+        chances.choice(backends).matcher.poke()
         await asyncio.sleep(chances.random() * 0.03)
 
 
@@ -161,7 +161,7 @@ async def _kill(watcher: asyncpg.Connection, chances: random.Random, ends: float
     """Kills connections in the middle of whatever they do; as many as it returns."""
     killed = 0
     while asyncio.get_running_loop().time() < ends:
-        await asyncio.sleep(chances.random() * 0.4)
+        await asyncio.sleep(chances.random())
         killed += len(
             await watcher.fetch(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"

@@ -208,14 +208,15 @@ async def test_an_id_in_use_closes_the_socket() -> None:
         await all_gone(toy)
 
 
-async def test_an_id_may_be_used_again_while_its_old_operation_unwinds() -> None:
+@pytest.mark.parametrize("field", ["hang", "stubborn"])
+async def test_an_id_may_be_used_again_while_its_old_operation_unwinds(field: str) -> None:
     """A page that changes rooms does just that: the old stream's end must not end the new one."""
     async with toy_server() as toy:
         toy.state.slow_unwind = asyncio.Event()
         async with toy.client("ok:ada") as client:
             for first in range(3):
-                await client.subscribe("x", f"subscription {{ hang(first: {first}) }}")
-                assert (await client.receive())["payload"] == {"data": {"hang": first}}
+                await client.subscribe("x", f"subscription {{ {field}(first: {first}) }}")
+                assert (await client.receive())["payload"] == {"data": {field: first}}
                 if first < 2:
                     await client.send(id="x", type="complete")
             assert toy.state.open_streams == 3

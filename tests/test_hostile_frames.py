@@ -235,13 +235,14 @@ async def test_a_flood_of_pings_without_reading_does_not_fill_the_memory(opcode:
         largest = 0
         burst = Frame(opcode, data).serialize(mask=True) * 100
         try:
-            for _ in range(100):
+            for _ in range(400):
+                await asyncio.sleep(0)
                 async with asyncio.timeout(0.2):
                     await asyncio.get_running_loop().sock_sendall(raw.connection, burst)
                 largest = max(largest, protocol.transport.get_write_buffer_size())
         except (TimeoutError, ConnectionError):
             pass
-        assert largest < 64 * 1024
+        assert largest < 300 * 1024, "what one read of 256 KiB asked for, and not the 5 MB of the flood"
 
 
 async def test_text_that_is_not_utf8_is_malformed_too() -> None:

@@ -128,6 +128,7 @@ def test_sizes_count_what_clients_send() -> None:
     """The limit means memory: text that a client chose counts."""
     candidates = IceCandidates((IceCandidate("c" * 1000, "audio"), IceCandidate("d" * 500)))
     assert size_of(signal("x" * 5000)) - size_of(signal("")) == 5000
+    assert size_of(signal("\N{WAVING HAND SIGN}" * 5000)) - size_of(signal("")) >= 20_000
     assert size_of(SignalReceived(uuid4(), ROOM, uuid4(), None, candidates)) - size_of(joined()) >= 1505
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
-from uuid import uuid4
+from typing import Any, cast
+from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
+from api.graphql_ws.socket import GraphQLSocket
 from domain.errors import RateLimited, Unauthenticated
 from domain.events import MatchEnded, MemberLeft, MemberUpdated
 from domain.identity import Caller
@@ -16,7 +18,7 @@ from domain.matchmaking.queue import skip
 from domain.matchmaking.ticket import Ticket
 from domain.ports import UnitOfWork
 from domain.rooms import MatchEndReason, MediaState, MemberLeaveReason, MemberStatus, Room
-from tests.rooms_world import RESUME, World, rooms_world, seat
+from tests.rooms_world import RESUME, FakeSocket, World, rooms_world, seat
 
 UPDATE = """mutation($input: UpdatePresenceInput!) { updatePresence(input: $input) { __typename
   ... on UpdatePresenceSuccess { member { id typing polite status media { camera microphone screen } } } } }"""
@@ -35,9 +37,10 @@ async def waiting(world: World, caller: Caller) -> Ticket | None:
     return await world.database.read(lambda uow: uow.tickets.waiting(caller.user_id))
 
 
-async def offered(world: World) -> set[Any]:
+async def offered(world: World) -> set[UUID]:
     """Tickets that the matcher may pair."""
-    return {ticket.id for ticket, _ in await world.database.read(lambda uow: uow.tickets.changed_since(None))}
+    async with world.database.reading() as connection:
+        return set(await connection.scalars(text("SELECT id FROM ticket WHERE status = 'WAITING' AND NOT paused")))
 
 
 # --- there, away, back, lost ------------------------------------------------------------------------------------------------
@@ -140,7 +143,7 @@ async def test_a_lost_partner_ends_the_match_and_queues_nobody(world: World) -> 
 async def test_when_both_are_lost_the_match_ends_once(world: World) -> None:
     """Two ends of one match would be told as two matches."""
     ada, bob, room = await gone(world, 0)
-    await world.drop(*list(world.presence._sockets))  # type: ignore[arg-type]
+    await world.drop(*cast("list[FakeSocket]", list(world.presence._sockets)))
     world.clock.forward(seconds=21)
     await asyncio.gather(world.presence.sweep(), world.presence.sweep())
     assert not (await world.room(room.id)).open
@@ -225,7 +228,7 @@ async def test_sockets_that_come_and_go_at_once_leave_the_truth_behind(world: Wo
     room = await world.match(ada, bob)
 
     async def come_and_go() -> None:
-        await world.presence.closed((await world.connect(ada)))  # type: ignore[arg-type]
+        await world.presence.closed(cast("GraphQLSocket", await world.connect(ada)))
 
     await asyncio.gather(*(come_and_go() for _ in range(40)), world.presence.sweep())
     await world.drop()
@@ -261,12 +264,13 @@ async def test_skip_return_and_loss_at_once_end_a_match_once(world: World) -> No
 # --- what one says of oneself -------------------------------------------------------------------------------------------------
 
 
-async def update(world: World, caller: Caller, room_id: object, **change: object) -> Any:
+async def update(world: World, caller: Caller, room_id: object, **change: object) -> dict[str, Any]:
     """What `updatePresence` answered."""
     answer = await world.ask(UPDATE, caller, input={"roomId": str(room_id), **change})
     if answer.failures:
         raise answer.failures[0]
-    return answer.data["updatePresence"]
+    payload: dict[str, Any] = answer.data["updatePresence"]
+    return payload
 
 
 async def test_fields_left_out_stay_as_they_are(world: World) -> None:

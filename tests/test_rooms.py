@@ -160,7 +160,7 @@ async def test_many_rooms_are_read_at_once_with_their_members_in_order(world: Wo
     rooms = [(await world.pair())[2] for _ in range(3)]
 
     async def work(uow: UnitOfWork) -> None:
-        read = await uow.rooms.get_many([room.id for room in rooms] + [uuid4()])  # type: ignore[attr-defined]
+        read = await uow.rooms.get_many([room.id for room in rooms] + [uuid4()])
         assert sorted(read, key=lambda room: room.id) == sorted(rooms, key=lambda room: room.id)
         assert all([member.position for member in room.members] == [0, 1] for room in read)
         for room in rooms:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from typing import Any, TypeVar
-from uuid import UUID, uuid4
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
-import strawberry
-from strawberry.schema.config import StrawberryConfig
 
-from domain.errors import DomainError, Unavailable
 from domain.events import (
     Event,
     Matched,
@@ -27,239 +22,28 @@ from domain.events import (
     SignalReceived,
     UserSuspended,
 )
-from domain.following import PAGE, Follower, Lost, Page
-from domain.identity import Caller, Session, SessionScope
-from domain.inbox import ALL_KINDS, Position, View
-from domain.matchmaking.ticket import ChatMode, Preferences, QueueLeaveReason, Ticket, TicketStatus
-from domain.presence import MEMBER_UPDATES_EVERY
+from domain.identity import SessionScope
+from domain.inbox import Position
+from domain.matchmaking.ticket import QueueLeaveReason
 from domain.rooms import (
     MatchEndReason,
     MediaState,
-    Member,
     MemberLeaveReason,
-    MemberRole,
     MemberStatus,
-    Room,
-    RoomKind,
 )
 from domain.safety import Suspension, SuspensionScope
 from domain.signaling import HangUp, IceCandidate, IceCandidates, Offer
-from persistence.bus import open_bus
-from persistence.hub import Hub
-from persistence.inbox.memory import RETENTION, MemoryInbox
-from schema.context import Context, Services
+from persistence.inbox.memory import RETENTION
 from schema.cursors import inbox_cursor, inbox_position
-from schema.scalars import SCALARS
 from schema.subscriptions import RealtimeSubscription
-
-T = TypeVar("T")
-
-START = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
-DEADLINE = 5.0
-ADA, BEN = uuid4(), uuid4()
-
-
-@strawberry.type
-class Query:
-    """A schema needs one."""
-
-    nothing: int = 0
-
-
-SCHEMA = strawberry.Schema(Query, subscription=RealtimeSubscription, config=StrawberryConfig(scalar_map=SCALARS))
-SHOWN = {
-    "MatchSnapshot": "waitingTicket { id } currentRoom { id members { displayName } }",
-    "QueueJoined": "ticket { id }",
-    "QueueLeft": "ticket { id } queueLeaveReason",
-    "Matched": "ticket { id } room { id me { id } } partner { id polite }",
-    "MatchEnded": "room { id members { id } me { id } } matchEndReason",
-    "SignalReceived": """id room { id } sender { id } callId signal { __typename ... on Offer { sdp }
-        ... on IceCandidates { candidates { candidate sdpMid } endOfCandidates } ... on HangUp { reason } }""",
-    "PresenceSnapshot": "room { id members { id } }",
-    "MemberJoined": "room { id } member { id }",
-    "MemberLeft": "room { id } member { id status } memberLeaveReason",
-    "MemberUpdated": "room { id } member { id media { camera } typing }",
-    "Suspended": "suspension { id }",
-}
-OF_FIELD = {
-    "events": SHOWN.keys(),
-    "matchEvents": {"MatchSnapshot", "QueueJoined", "QueueLeft", "Matched", "MatchEnded", "Suspended"},
-    "signals": {"SignalReceived"},
-    "presence": {"PresenceSnapshot", "MemberJoined", "MemberLeft", "MemberUpdated"},
-}
-
-
-def member(room_id: UUID, user_id: UUID, position: int) -> Member:
-    """A seat that is held."""
-    name, role = f"member {position}", MemberRole.MEMBER
-    status, muted = MemberStatus.ONLINE, False
-    return Member(uuid4(), room_id, user_id, name, role, muted, status, MediaState(), None, position, START, None)
-
-
-def a_room() -> Room:
-    """A match of Ada and Ben: Ada came first and is polite."""
-    room_id = uuid4()
-    seats = (member(room_id, ADA, 0), member(room_id, BEN, 1))
-    return Room(room_id, RoomKind.MATCH, ChatMode.VIDEO, None, 2, (), START, None, seats)
-
-
-def a_ticket(status: TicketStatus = TicketStatus.WAITING) -> Ticket:
-    """A ticket of Ada's."""
-    return Ticket(uuid4(), ADA, status, Preferences(ChatMode.VIDEO, (), (), 10), START, START)
-
-
-class FakeDirectory:
-    """Rooms in a dict. Counts batches, and can be out of order."""
-
-    def __init__(self) -> None:
-        self.known: dict[UUID, Room] = {}
-        self.batches: list[set[UUID]] = []
-        self.failures = 0
-
-    async def rooms(self, room_ids: Iterable[UUID]) -> Mapping[UUID, Room]:
-        ids = set(room_ids)
-        self.batches.append(ids)
-        if self.failures:
-            self.failures -= 1
-            raise Unavailable(0.001)
-        return {room_id: self.known[room_id] for room_id in ids if room_id in self.known}
-
-
-@dataclass
-class World:
-    """Real inbox, hub and bus; what the database would tell is set by the test."""
-
-    inbox: MemoryInbox
-    hub: Hub
-    now: datetime = START
-    directory: FakeDirectory = field(default_factory=FakeDirectory)
-    ticket: Ticket | None = None
-    match: Room | None = None
-    revoked: bool = False
-    while_reading: Callable[[], object] = lambda: None
-    session_reads: int = 0
-    reached: list[UUID] = field(default_factory=list)
-    after: str | None = None
-    caller: Caller = field(
-        default_factory=lambda: Caller(ADA, uuid4(), SessionScope.FULL, START + timedelta(minutes=15))
-    )
-
-    def put(self, *events: Event, at: datetime | None = None, user: UUID = ADA) -> None:
-        """A commit with these events."""
-        self.inbox.deliver([(user, event) for event in events], (), at or self.now)
-
-    def has(self, room: Room) -> Room:
-        """The room is like that now."""
-        self.directory.known[room.id] = room
-        return room
-
-    async def read(self, work: Callable[[Any], Awaitable[T]]) -> T:
-        """`ports.Transact` over this fake, which is every repository that streams use."""
-        uow = type("Uow", (), {"sessions": _Sessions(self), "tickets": self, "rooms": self})()
-        return await work(uow)
-
-    async def waiting(self, _: UUID) -> Ticket | None:
-        """`ports.Tickets`."""
-        self.while_reading()
-        return self.ticket
-
-    async def open_match_of(self, _: UUID) -> Room | None:
-        """`ports.Rooms`."""
-        return self.match
-
-    @property
-    def context(self) -> Context:
-        """A socket of Ada's."""
-        parts: dict[str, Any] = dict.fromkeys(part.name for part in fields(Services))
-        parts |= {"inbox": self.inbox, "hub": self.hub, "directory": self.directory, "read": self.read}
-        parts |= {"clock": lambda: self.now, "reached": self.reached.append}
-        return Context(Services(**parts), self.caller, "203.0.113.7", self.after)
-
-    async def follow(self, operation: str, *, room: Room | str | None = None, after: str | None = None) -> Stream:
-        """One of the four subscriptions, running."""
-        room_id = str(room.id) if isinstance(room, Room) else room
-        given = {"roomId": room_id, "after": after}
-        arguments = ", ".join(f'{name}: "{value}"' for name, value in given.items() if value is not None)
-        fragments = " ".join(f"... on {kind} {{ {SHOWN[kind]} }}" for kind in OF_FIELD[operation])
-        selection = f"{{ __typename ... on Event {{ cursor at }} {fragments} }}"
-        query = f"subscription {{ {operation}{f'({arguments})' if arguments else ''} {selection} }}"
-        result = await SCHEMA.subscribe(query, context_value=self.context)
-        return Stream(aiter(result))  # type: ignore[arg-type]  # a generator of results in every case
-
-
-class _Sessions:
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    async def get(self, session_id: UUID) -> Session:
-        self._world.session_reads += 1
-        return Session(session_id, ADA, SessionScope.FULL, START, START if self._world.revoked else None)
-
-
-class Stream:
-    """A subscription as its client sees it."""
-
-    def __init__(self, results: AsyncGenerator[Any, None]) -> None:
-        self._results = results
-
-    async def next(self) -> dict[str, Any]:
-        """The next event."""
-        async with asyncio.timeout(DEADLINE):
-            result = await anext(self._results)
-        assert not result.errors, result.errors
-        (event,) = result.data.values()
-        assert isinstance(event, dict)
-        return event
-
-    async def kinds(self, count: int) -> list[str]:
-        """The types of so many events."""
-        return [(await self.next())["__typename"] for _ in range(count)]
-
-    async def error(self) -> BaseException | None:
-        """With what it failed."""
-        async with asyncio.timeout(DEADLINE):
-            result = await anext(self._results)
-        assert result.errors
-        assert not result.data
-        return result.errors[0].original_error  # type: ignore[no-any-return]
-
-    async def quiet(self) -> bool:
-        """Whether nothing is told for a moment; the stream is not to be read on."""
-        waiting = asyncio.ensure_future(anext(self._results))
-        await asyncio.sleep(0.02)
-        quiet = not waiting.done()
-        waiting.cancel()
-        await asyncio.wait((waiting,))
-        return quiet
-
-    async def ended(self) -> bool:
-        """Whether it completes by itself."""
-        try:
-            async with asyncio.timeout(DEADLINE):
-                await anext(self._results)
-        except StopAsyncIteration:
-            return True
-        return False
-
-    async def close(self) -> None:
-        """The client completes it."""
-        await self._results.aclose()
+from tests.stream_world import ADA, START, World, a_room, a_ticket, stream_world
 
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     """A started worker."""
-    bus = open_bus("memory://")
-    await bus.connect()
-    hub = Hub(bus, uuid4())
-    times: list[World] = []
-    inbox = MemoryInbox(clock=lambda: times[0].now, hint=hub.hint)
-    times.append(World(inbox, hub))
-    await hub.start(inbox.marks)
-    yield times[0]
-    await hub.stop()
-    await bus.disconnect()
-    assert hub.watched == 0, "a stream left its watch behind"
+    async with stream_world() as made:
+        yield made
 
 
 # ------------------------------------------------------------------------------------------ where streams begin
@@ -637,123 +421,3 @@ async def test_an_outage_of_the_database_does_not_end_a_stream(world: World) -> 
     world.put(MatchEnded(room.id, MatchEndReason.YOU_LEFT))
     assert await stream.kinds(1) == ["MatchEnded"]
     await stream.close()
-
-
-def test_failures_have_codes() -> None:
-    """The checks above look for codes, which only failures of the domain have."""
-    assert issubclass(Unavailable, DomainError)
-
-
-# ------------------------------------------------------------------------------------------ the follower by itself
-
-
-class Waits:
-    """A watch that notes for how long it was asked to wait, moves the clock on, and lets something happen meanwhile."""
-
-    def __init__(self, after: Callable[[float], None]) -> None:
-        self.asked: list[float] = []
-        self._after = after
-
-    async def changed(self, timeout: float) -> None:
-        self.asked.append(timeout)
-        assert len(self.asked) < 1000, "it spins"
-        self._after(timeout)
-
-
-@dataclass
-class Throttled:
-    """A follower over a real inbox, with time that only moves while it waits. `plan` happens at its times, in seconds."""
-
-    plan: Sequence[tuple[float, Sequence[Event]]]
-    now: datetime = START
-    done: int = 0
-
-    def __post_init__(self) -> None:
-        self.inbox = MemoryInbox(clock=lambda: self.now, hint=lambda _: None)
-        self.watch = Waits(self.wait)
-        self.follower = Follower(
-            self.inbox, self.watch, lambda: self.now, user_id=ADA, view=View(ALL_KINDS), after=None
-        )
-
-    def wait(self, timeout: float) -> None:
-        """Until the time is over or the next thing happens."""
-        until = self.now + timedelta(seconds=timeout)
-        if self.done < len(self.plan):
-            seconds, events = self.plan[self.done]
-            if START + timedelta(seconds=seconds) <= until:
-                self.now = max(self.now, START + timedelta(seconds=seconds))
-                self.inbox.deliver([(ADA, event) for event in events], (), self.now)
-                self.done += 1
-                return
-        self.now = until
-
-    async def told(self, count: int) -> list[tuple[float, list[Event]]]:
-        """When pages came, in seconds, and with what."""
-        pages = []
-        for _ in range(count):
-            page = await self.follower.next()
-            assert isinstance(page, Page)
-            pages.append(((self.now - START).total_seconds(), [entry.event for entry in page.entries]))
-        return pages
-
-
-ROOM, ONE, OTHER = uuid4(), uuid4(), uuid4()
-UPDATE, OTHER_UPDATE = MemberUpdated(ROOM, ONE), MemberUpdated(ROOM, OTHER)
-SIGNAL = SignalReceived(uuid4(), ROOM, ONE, None, HangUp())
-EVERY = MEMBER_UPDATES_EVERY.total_seconds()
-
-
-async def test_a_burst_of_updates_is_told_once_with_its_last(world: World) -> None:
-    """Somebody who toggles a camera twenty times costs the room one event."""
-    joined = MemberJoined(ROOM, OTHER)
-    throttled = Throttled([(1.0, [UPDATE, OTHER_UPDATE, UPDATE, joined, UPDATE])])
-    assert await throttled.told(1) == [(1.0, [OTHER_UPDATE, joined, UPDATE])]
-
-
-async def test_updates_of_a_member_come_at_most_every_quarter_of_a_second(world: World) -> None:
-    """Typing that flickers does not flood sixteen clients; the last state always comes."""
-    throttled = Throttled([(i / 100, [UPDATE]) for i in range(100)])
-    pages = await throttled.told(5)
-    times = [at for at, _ in pages]
-    assert all(events == [UPDATE] for _, events in pages)
-    assert all(later - earlier >= EVERY - 0.001 for earlier, later in pairwise(times))
-    assert times[-1] == pytest.approx(4 * EVERY, abs=0.011)
-
-
-async def test_an_update_that_waits_never_holds_up_another_kind(world: World) -> None:
-    """Candidates are not late because somebody is typing, and the order stays."""
-    throttled = Throttled([(0.0, [UPDATE]), (0.05, [UPDATE]), (0.10, [SIGNAL]), (0.12, [UPDATE])])
-    assert await throttled.told(3) == [(0.0, [UPDATE]), (0.10, [UPDATE, SIGNAL]), (0.35, [UPDATE])]
-
-
-async def test_an_update_that_waits_holds_up_only_later_updates(world: World) -> None:
-    """Another member's change is told in its order: a quarter of a second later at most, and at once when it came first."""
-    throttled = Throttled([(0.0, [UPDATE]), (0.05, [OTHER_UPDATE, UPDATE])])
-    assert await throttled.told(3) == [(0.0, [UPDATE]), (0.05, [OTHER_UPDATE]), (0.25, [UPDATE])]
-    throttled = Throttled([(0.0, [UPDATE]), (0.05, [UPDATE, OTHER_UPDATE])])
-    assert await throttled.told(2) == [(0.0, [UPDATE]), (0.25, [UPDATE, OTHER_UPDATE])]
-
-
-async def test_a_full_page_is_told_at_once(world: World) -> None:
-    """A signal behind sixty-four updates of one member does not wait for them."""
-    throttled = Throttled([(0.0, [UPDATE]), (0.01, [*([UPDATE] * PAGE), SIGNAL])])
-    assert await throttled.told(3) == [(0.0, [UPDATE]), (0.01, [UPDATE]), (0.01, [SIGNAL])]
-
-
-async def test_pages_are_bounded_and_positions_chain(world: World) -> None:
-    """A burst of a thousand events is read in pages: what is not read yet stays in the inbox, not in memory of the socket."""
-    events = [MemberJoined(ROOM, uuid4()) for _ in range(200)]
-    throttled = Throttled([(0.0, events)])
-    pages = await throttled.told(4)
-    assert [len(page) for _, page in pages] == [64, 64, 64, 8]
-    assert [event for _, page in pages for event in page] == events
-
-
-async def test_a_lost_place_is_told_and_followed(world: World) -> None:
-    """The follower itself says where it goes on."""
-    throttled = Throttled([(0.0, [SIGNAL])])
-    await throttled.told(1)
-    throttled.inbox.renew([ADA])
-    lost = await throttled.follower.next()
-    assert isinstance(lost, Lost)
-    assert lost.position == await throttled.inbox.end(ADA)

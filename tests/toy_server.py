@@ -194,6 +194,21 @@ class Subscription:
             state.open_streams -= 1
 
     @strawberry.subscription
+    async def stubborn(self, info: Info, first: int) -> AsyncGenerator[int, None]:
+        """Does not end when it is cancelled, but goes on and then ends as if nothing had been."""
+        state = info.context.state
+        state.open_streams += 1
+        try:
+            yield first
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            assert state.slow_unwind is not None
+            await state.slow_unwind.wait()
+            yield first + 100
+        finally:
+            state.open_streams -= 1
+
+    @strawberry.subscription
     async def breaks(self, kind: str) -> AsyncGenerator[int, None]:
         yield 1
         raise FAILURES[kind]

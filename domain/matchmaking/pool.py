@@ -268,16 +268,12 @@ class Pool:
         heappush(self._seeds, waiter.place)
 
     def _reopen(self, one: Waiter | None, other: Waiter | None) -> None:
-        """Lets one of two, who were held apart, look again if they may now meet.
-
-        Not the one whose search was stopped, if the other will do: starting it again and again would let it arrive nowhere.
-        """
+        """Lets one of two, who were held apart, look again if they may now meet."""
         if one is None or other is None or one.place is None or other.place is None or one.seeded or other.seeded:
             return
         barred = other.user in self._bars.of(one.user) or other.id in self._refused.of(one.id)
         if not barred and _accept(one, other):
-            stopped = self._stopped is not None and self._stopped[0] is one.place
-            self._seed(other if stopped else one)
+            self._seed(one)
 
     def _await_widening(self, waiter: Waiter) -> None:
         heappush(self._widenings, (waiter.ticket.widens_at, waiter.serial, waiter))

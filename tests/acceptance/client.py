@@ -303,7 +303,8 @@ class Person:
 
     async def refresh(self) -> JSON:
         """Trades the refresh token for a new session and keeps that; returns the payload."""
-        payload = await self.run(documents.REFRESH, input={"refreshToken": self.session["refreshToken"]})
+        data = await self.api.run(documents.REFRESH, input={"refreshToken": self.session["refreshToken"]})
+        payload: JSON = data["refreshSession"]
         if payload["__typename"] == "RefreshSessionSuccess":
             self.session = payload["session"]
         return payload

@@ -39,7 +39,7 @@ class Server:
         self.port = free_port()
         self.printed = data_dir.parent / f"{data_dir.name}.out"
         self.logged = data_dir.parent / f"{data_dir.name}.err"
-        self.settings = {"host": "127.0.0.1", "port": self.port, "data_dir": data_dir, **settings}
+        self.settings = {"host": "127.0.0.1", "port": self.port, "data_dir": data_dir} | settings
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -133,7 +133,7 @@ async def test_a_token_that_is_not_good_opens_nothing(
         await Socket.open(ada.api.url, token)
     assert closed.value.code == code
     with pytest.raises(GraphQLFailure) as failure:
-        await ada.api.run(documents.ME, token)
+        await ada.api.run(documents.ME, token or "-")  # HTTP has no header that ends in a space
     assert failure.value.codes == {"UNAUTHENTICATED"}
 
 

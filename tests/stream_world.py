@@ -1,0 +1,246 @@
+"""A worker without its database: real inbox, hub and bus, and Ada's subscriptions over them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from domain.errors import Unavailable
+from domain.events import (
+    Event,
+)
+from domain.identity import Caller, Session, SessionScope
+from domain.matchmaking.ticket import ChatMode, Preferences, Ticket, TicketStatus
+from domain.rooms import (
+    MediaState,
+    Member,
+    MemberRole,
+    MemberStatus,
+    Room,
+    RoomKind,
+)
+from persistence.bus import open_bus
+from persistence.hub import Hub
+from persistence.inbox.memory import MemoryInbox
+from schema.context import Context, Services
+from schema.scalars import SCALARS
+from schema.subscriptions import RealtimeSubscription
+
+T = TypeVar("T")
+
+START = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+DEADLINE = 5.0
+ADA, BEN = uuid4(), uuid4()
+
+
+@strawberry.type
+class Query:
+    """A schema needs one."""
+
+    nothing: int = 0
+
+
+SCHEMA = strawberry.Schema(Query, subscription=RealtimeSubscription, config=StrawberryConfig(scalar_map=SCALARS))
+SHOWN = {
+    "MatchSnapshot": "waitingTicket { id } currentRoom { id members { displayName } }",
+    "QueueJoined": "ticket { id }",
+    "QueueLeft": "ticket { id } queueLeaveReason",
+    "Matched": "ticket { id } room { id me { id } } partner { id polite }",
+    "MatchEnded": "room { id members { id } me { id } } matchEndReason",
+    "SignalReceived": """id room { id } sender { id } callId signal { __typename ... on Offer { sdp }
+        ... on IceCandidates { candidates { candidate sdpMid } endOfCandidates } ... on HangUp { reason } }""",
+    "PresenceSnapshot": "room { id members { id } }",
+    "MemberJoined": "room { id } member { id }",
+    "MemberLeft": "room { id } member { id status } memberLeaveReason",
+    "MemberUpdated": "room { id } member { id media { camera } typing }",
+    "Suspended": "suspension { id }",
+}
+OF_FIELD = {
+    "events": SHOWN.keys(),
+    "matchEvents": {"MatchSnapshot", "QueueJoined", "QueueLeft", "Matched", "MatchEnded", "Suspended"},
+    "signals": {"SignalReceived"},
+    "presence": {"PresenceSnapshot", "MemberJoined", "MemberLeft", "MemberUpdated"},
+}
+
+
+def member(room_id: UUID, user_id: UUID, position: int) -> Member:
+    """A seat that is held."""
+    name, role = f"member {position}", MemberRole.MEMBER
+    status, muted = MemberStatus.ONLINE, False
+    return Member(uuid4(), room_id, user_id, name, role, muted, status, MediaState(), None, position, START, None)
+
+
+def a_room() -> Room:
+    """A match of Ada and Ben: Ada came first and is polite."""
+    room_id = uuid4()
+    seats = (member(room_id, ADA, 0), member(room_id, BEN, 1))
+    return Room(room_id, RoomKind.MATCH, ChatMode.VIDEO, None, 2, (), START, None, seats)
+
+
+def a_ticket(status: TicketStatus = TicketStatus.WAITING) -> Ticket:
+    """A ticket of Ada's."""
+    return Ticket(uuid4(), ADA, status, Preferences(ChatMode.VIDEO, (), (), 10), START, START)
+
+
+class FakeDirectory:
+    """Rooms in a dict. Counts batches, and can be out of order."""
+
+    def __init__(self) -> None:
+        self.known: dict[UUID, Room] = {}
+        self.batches: list[set[UUID]] = []
+        self.failures = 0
+
+    async def rooms(self, room_ids: Iterable[UUID]) -> Mapping[UUID, Room]:
+        ids = set(room_ids)
+        self.batches.append(ids)
+        if self.failures:
+            self.failures -= 1
+            raise Unavailable(0.001)
+        return {room_id: self.known[room_id] for room_id in ids if room_id in self.known}
+
+
+@dataclass
+class World:
+    """Real inbox, hub and bus; what the database would tell is set by the test."""
+
+    inbox: MemoryInbox
+    hub: Hub
+    now: datetime = START
+    directory: FakeDirectory = field(default_factory=FakeDirectory)
+    ticket: Ticket | None = None
+    match: Room | None = None
+    revoked: bool = False
+    while_reading: Callable[[], object] = lambda: None
+    session_reads: int = 0
+    reached: list[UUID] = field(default_factory=list)
+    after: str | None = None
+    caller: Caller = field(
+        default_factory=lambda: Caller(ADA, uuid4(), SessionScope.FULL, START + timedelta(minutes=15))
+    )
+
+    def put(self, *events: Event, at: datetime | None = None, user: UUID = ADA) -> None:
+        """A commit with these events."""
+        self.inbox.deliver([(user, event) for event in events], (), at or self.now)
+
+    def has(self, room: Room) -> Room:
+        """The room is like that now."""
+        self.directory.known[room.id] = room
+        return room
+
+    async def read(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """`ports.Transact` over this fake, which is every repository that streams use."""
+        uow = type("Uow", (), {"sessions": _Sessions(self), "tickets": self, "rooms": self})()
+        return await work(uow)
+
+    async def waiting(self, _: UUID) -> Ticket | None:
+        """`ports.Tickets`."""
+        self.while_reading()
+        return self.ticket
+
+    async def open_match_of(self, _: UUID) -> Room | None:
+        """`ports.Rooms`."""
+        return self.match
+
+    @property
+    def context(self) -> Context:
+        """A socket of Ada's."""
+        parts: dict[str, Any] = dict.fromkeys(part.name for part in fields(Services))
+        parts |= {"inbox": self.inbox, "hub": self.hub, "directory": self.directory, "read": self.read}
+        parts |= {"clock": lambda: self.now, "reached": self.reached.append}
+        return Context(Services(**parts), self.caller, "203.0.113.7", self.after)
+
+    async def follow(self, operation: str, *, room: Room | str | None = None, after: str | None = None) -> Stream:
+        """One of the four subscriptions, running."""
+        room_id = str(room.id) if isinstance(room, Room) else room
+        given = {"roomId": room_id, "after": after}
+        arguments = ", ".join(f'{name}: "{value}"' for name, value in given.items() if value is not None)
+        fragments = " ".join(f"... on {kind} {{ {SHOWN[kind]} }}" for kind in OF_FIELD[operation])
+        selection = f"{{ __typename ... on Event {{ cursor at }} {fragments} }}"
+        query = f"subscription {{ {operation}{f'({arguments})' if arguments else ''} {selection} }}"
+        result = await SCHEMA.subscribe(query, context_value=self.context)
+        return Stream(aiter(result))  # type: ignore[arg-type]  # a generator of results in every case
+
+
+class _Sessions:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def get(self, session_id: UUID) -> Session:
+        self._world.session_reads += 1
+        return Session(session_id, ADA, SessionScope.FULL, START, START if self._world.revoked else None)
+
+
+class Stream:
+    """A subscription as its client sees it."""
+
+    def __init__(self, results: AsyncGenerator[Any, None]) -> None:
+        self._results = results
+
+    async def next(self) -> dict[str, Any]:
+        """The next event."""
+        async with asyncio.timeout(DEADLINE):
+            result = await anext(self._results)
+        assert not result.errors, result.errors
+        (event,) = result.data.values()
+        assert isinstance(event, dict)
+        return event
+
+    async def kinds(self, count: int) -> list[str]:
+        """The types of so many events."""
+        return [(await self.next())["__typename"] for _ in range(count)]
+
+    async def error(self) -> BaseException | None:
+        """With what it failed."""
+        async with asyncio.timeout(DEADLINE):
+            result = await anext(self._results)
+        assert result.errors
+        assert not result.data
+        return result.errors[0].original_error  # type: ignore[no-any-return]
+
+    async def quiet(self) -> bool:
+        """Whether nothing is told for a moment; the stream is not to be read on."""
+        waiting = asyncio.ensure_future(anext(self._results))
+        await asyncio.sleep(0.02)
+        quiet = not waiting.done()
+        waiting.cancel()
+        await asyncio.wait((waiting,))
+        return quiet
+
+    async def ended(self) -> bool:
+        """Whether it completes by itself."""
+        try:
+            async with asyncio.timeout(DEADLINE):
+                await anext(self._results)
+        except StopAsyncIteration:
+            return True
+        return False
+
+    async def close(self) -> None:
+        """The client completes it."""
+        await self._results.aclose()
+
+
+@asynccontextmanager
+async def stream_world() -> AsyncIterator[World]:
+    """A started worker. Afterwards no stream may have left its watch behind."""
+    bus = open_bus("memory://")
+    await bus.connect()
+    hub = Hub(bus, uuid4())
+    made: list[World] = []
+    inbox = MemoryInbox(clock=lambda: made[0].now, hint=hub.hint)
+    made.append(World(inbox, hub))
+    await hub.start(inbox.marks)
+    try:
+        yield made[0]
+    finally:
+        await hub.stop()
+        await bus.disconnect()
+    assert hub.watched == 0

@@ -1,0 +1,165 @@
+"""Public figures: right, fresh, and cheap however many look at them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from domain.errors import Unavailable
+from domain.stats import Stats
+from persistence.stats import DatabaseStats
+from tests.identity_world import Clock
+from tests.rooms_world import SCHEMA, World, rooms_world, until
+
+STATS = "{ online waiting inCall openRooms matchesLastHour medianWaitSeconds }"
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    """A server."""
+    async with rooms_world(database_url) as world:
+        yield world
+
+
+class Counted:
+    """A database that counts how often it is asked, and answers as slowly as the test wants."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.online = 0
+        self.down = False
+        self.seconds = 0.0
+        self.now = 100.0
+        self.free = asyncio.Event()
+        self.free.set()
+        self.stats = DatabaseStats(self.reading, Clock(), monotonic=lambda: self.now, sleep=self.sleep)
+        self.slept: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        """Passes the time at once."""
+        self.slept.append(seconds)
+        self.now += seconds
+        await asyncio.sleep(0)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Any]:
+        """A connection."""
+        if self.down:
+            raise Unavailable
+        yield self
+
+    async def execute(self, *_: object) -> Any:  # noqa: ANN401  # a result of SQLAlchemy's
+        """The figures."""
+        self.asked += 1
+        await self.free.wait()
+        self.now += self.seconds
+        row = SimpleNamespace(online=self.online, waiting=0, in_call=0, open_rooms=0, matches=0, median=None)
+        return SimpleNamespace(one=lambda: row)
+
+
+async def test_figures_count_what_is_there(world: World) -> None:
+    """A newcomer decides by them whether it is worth to wait."""
+    assert (await world.ask(f"{{ stats {STATS} }}")).data["stats"] == {
+        "online": 0, "waiting": 0, "inCall": 0, "openRooms": 0, "matchesLastHour": 0, "medianWaitSeconds": None,
+    }  # fmt: skip
+    ada, _, over = await world.pair()
+    await world.connect(ada)  # A second tab is the same user.
+    await world.pair()
+    await world.end(over)
+    await world.queue(await world.user("Eve"))
+    world.clock.forward(seconds=1)
+    slow = (over.id, (await world.match(ada, await world.user())).id)
+    async with world.database.engine.begin() as connection:
+        for room_id in slow:
+            times = {"matched": world.clock(), "enqueued": world.clock() - timedelta(seconds=4), "room": room_id}
+            await connection.execute(
+                text("UPDATE ticket SET enqueued_at = :enqueued, matched_at = :matched WHERE room_id = :room"), times
+            )
+    figures = await world.stats.now()
+    assert replace(figures, median_wait_seconds=None) == Stats(4, 1, 4, 2, 3, None)
+    assert figures.median_wait_seconds == 4.0
+
+
+async def test_matches_count_for_an_hour(world: World) -> None:
+    """Figures of yesterday would promise a crowd that went to bed."""
+    await world.pair()
+    async with world.database.engine.begin() as connection:
+        await connection.execute(text("UPDATE ticket SET matched_at = :at"), {"at": world.clock() - timedelta(hours=1)})
+    figures = await world.stats.now()
+    assert (figures.matches_last_hour, figures.median_wait_seconds, figures.in_call) == (0, None, 2)
+
+
+async def test_however_many_ask_the_database_counts_once_a_second() -> None:
+    """A landing page with ten thousand readers must not cost ten thousand counts."""
+    counted = Counted()
+    counted.free.clear()
+    asking = [asyncio.create_task(counted.stats.now()) for _ in range(100)]
+    await until(lambda: counted.asked == 1)
+    asking[0].cancel()  # Who began the count may go.
+    await asyncio.sleep(0)
+    counted.free.set()
+    answers = await asyncio.gather(*asking[1:])
+    assert counted.asked == 1
+    assert len(set(answers)) == 1
+    counted.now += 0.9
+    await counted.stats.now()
+    assert counted.asked == 1
+    counted.now += 0.1
+    await counted.stats.now()
+    assert counted.asked == 2
+
+
+async def test_a_count_that_takes_long_is_made_less_often() -> None:
+    """With hundreds of thousands of matches an hour the figures get older, and the queue stays fast."""
+    counted = Counted()
+    counted.seconds = 0.5
+    await counted.stats.now()
+    counted.now += 4.4
+    await counted.stats.now()
+    assert counted.asked == 1
+    counted.now += 0.2
+    await counted.stats.now()
+    assert counted.asked == 2
+
+
+async def test_the_stream_tells_what_changed_and_outlasts_an_outage() -> None:
+    """A front end shows them without asking, and does not have to reconnect when the database restarts."""
+    counted = Counted()
+    seen = await counted.stats.now()
+    waiting = asyncio.create_task(counted.stats.next(seen))
+    await until(lambda: counted.asked > 3)
+    assert not waiting.done()
+    counted.down = True
+    before = len(counted.slept)
+    await until(lambda: len(counted.slept) > before + 3)
+    counted.online, counted.down = 7, False
+    assert (await waiting).online == 7
+    assert set(counted.slept) == {1.0}
+
+
+async def test_an_outage_is_told_to_those_who_ask() -> None:
+    """Figures of an unknown age are no figures; and the next one to ask is served when the database is back."""
+    counted = Counted()
+    counted.down = True
+    with pytest.raises(Unavailable):
+        await counted.stats.now()
+    counted.down = False
+    assert (await counted.stats.now()).online == 0
+
+
+async def test_the_subscription_is_open_to_everybody(world: World) -> None:
+    """Whoever looks at the landing page has not signed in yet."""
+    world.stats = Counted().stats
+    stream: Any = await SCHEMA.subscribe(f"subscription {{ stats {STATS} }}", context_value=world.context(None))
+    first = await anext(stream)
+    assert first.errors is None
+    assert first.data["stats"]["online"] == 0
+    await stream.aclose()
