@@ -34,12 +34,13 @@ TICK_SECONDS: Final = 0.2
 """Between looks when nobody pokes: also how late somebody is seen whose poke was lost."""
 SHORTEST_PAUSE_SECONDS: Final = 0.01
 SWEEP_SECONDS: Final = 1.0
+FULL_LOOK_SECONDS: Final = 0.5
 OVERLAP: Final = timedelta(seconds=2)
 """How far behind the last look the next begins. A change is stamped when it is written and seen when it is committed, so
 changes do not appear in the order of their stamps."""
 SHORT_OVERLAP: Final = timedelta(milliseconds=100)
-"""The same for a look that follows a poke: under load these come one after another, and the overlap is most of what they read.
-The next look by time finds what took longer to commit."""
+"""The same for the looks between two full ones: under load they come one after another, and the overlap is most of what they
+read. The next full look finds what took longer to commit."""
 RELOAD_SECONDS: Final = 30.0
 EFFORT: Final = 20_000
 """Tickets that the pool looks at in one turn: some 20 ms, for the loop serves sockets too."""
@@ -181,29 +182,28 @@ class Matcher:
         full = since is None or loop_time >= self._full_look_at
         known: set[UUID] = set() if since is None else self._known
 
-        async def read(uow: UnitOfWork) -> tuple[datetime, Sequence[tuple[PoolTicket, bool]], Sequence[Bar]]:
-            time, tickets = await uow.tickets.changed_since(since)
-            new = {ticket.user_id for ticket, waits in tickets if waits and ticket.id not in known}
-            return time, tickets, await uow.bars.changed_since(since, new) if new or full else ()
+        async def read(uow: UnitOfWork) -> tuple[datetime, Sequence[PoolTicket], Sequence[UUID], Sequence[Bar]]:
+            time, waiting, ended = await uow.tickets.changed_since(since)
+            new = {ticket.user_id for ticket in waiting if ticket.id not in known}
+            return time, waiting, ended, await uow.bars.changed_since(since, new) if new or full else ()
 
-        time, tickets, bars = await self._read(read)
+        time, waiting, ended, bars = await self._read(read)
         now = self._present()
         if since is None:
-            self.pool.reload((ticket for ticket, waits in tickets if waits), bars, now)
-            self._known = {ticket.id for ticket, _ in tickets}
+            self.pool.reload(waiting, bars, now)
+            self._known = {ticket.id for ticket in waiting}
             self._reload_at = loop_time + RELOAD_SECONDS
         else:
             for one, other, until in bars:
                 self.pool.bar(one, other, until)
-            for ticket, waits in tickets:
-                if waits:
-                    self.pool.put(ticket, now)
-                    self._known.add(ticket.id)
-                else:
-                    self.pool.remove(ticket.id)
-                    self._known.discard(ticket.id)
+            for ticket_id in ended:
+                self.pool.remove(ticket_id)
+            for ticket in waiting:
+                self.pool.put(ticket, now)
+            self._known.difference_update(ended)
+            self._known.update(ticket.id for ticket in waiting)
         if full:
-            self._full_look_at = loop_time + TICK_SECONDS
+            self._full_look_at = loop_time + FULL_LOOK_SECONDS
         self._read_at = time
 
     async def _commit(self, pairs: Sequence[Pair]) -> None:

@@ -1,7 +1,8 @@
 """Memory of one idle connected user: 2,000 of them, signed in, each with one socket and an `events` subscription.
 
 It is the growth of the server process's resident memory, divided by the users; the first twenty are not counted, for with them
-come the code and the caches that everybody shares. The ratio is to a socket of the bare relay, which has no accounts and no subscriptions.
+come the code and the caches that everybody shares. The ratio is to a socket of the bare relay, which has no accounts and no
+subscriptions.
 """
 
 from __future__ import annotations

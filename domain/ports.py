@@ -97,8 +97,9 @@ class Tickets(Protocol):
     async def pause(self, user_id: UUID, now: datetime, *, paused: bool) -> None:
         """Sets whether the user's WAITING ticket is offered to partners; it keeps its place."""
 
-    async def changed_since(self, since: datetime | None) -> tuple[datetime, Sequence[tuple[PoolTicket, bool]]]:
-        """Tickets written at or after `since` (all WAITING ones for None), each with whether it still waits; and the time.
+    async def changed_since(self, since: datetime | None) -> tuple[datetime, Sequence[PoolTicket], Sequence[UUID]]:
+        """The time, and what was written at or after `since`: the tickets that wait, and the IDs of those that ended. For None
+        all that wait.
 
         All times are the database's own, which stamps every change: one clock for all workers. A change is stamped when it is
         written and seen when it is committed, so ask for a while before the time of the last answer.

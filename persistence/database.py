@@ -44,6 +44,8 @@ RETRIED = frozenset({"40001", "40P01"})
 ATTEMPTS = 4
 POOL_SIZE = 10
 POOL_WAIT_SECONDS = 10.0
+DOUBT_SECONDS = 5.0
+"""After a commit of unknown outcome, how long PostgreSQL may take to finish what it was doing when the connection broke."""
 
 LOCK_HEADS = text("SELECT user_id FROM head WHERE user_id = ANY(:ids) ORDER BY user_id FOR UPDATE").bindparams(
     bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True)))
@@ -205,12 +207,19 @@ class Database:
                 await connection.commit()
             except BaseException as error:
                 if not isinstance(error, DBAPIError) or error.connection_invalidated or _sqlstate(error) is None:
-                    self._outbox.renew(unit.locked)
-                    self._cache.drop(unit.touched_rooms)
+                    self._doubt(unit)
+                    # The server may still be at it: what is read in between may be what was before.
+                    asyncio.get_running_loop().call_later(DOUBT_SECONDS, self._doubt, unit)
                 raise
             self._cache.drop(unit.touched_rooms)
             self._outbox.deliver(unit.events, unit.controls, self._clock())
             return result
+
+
+    def _doubt(self, unit: Unit) -> None:
+        """Whether the unit was committed is not known: its users and rooms are looked at anew."""
+        self._outbox.renew(unit.locked)
+        self._cache.drop(unit.touched_rooms)
 
 
 def _sqlstate(error: BaseException) -> str | None:

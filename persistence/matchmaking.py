@@ -92,7 +92,7 @@ PAUSE = text("""
     UPDATE ticket SET paused = :paused, attended = attended OR NOT :paused, changed_at = clock_timestamp()
     WHERE user_id = :user_id AND status = 'WAITING' AND (paused <> :paused OR NOT attended)
 """)
-POOL_TICKET = "id, user_id, mode, interests, languages, enqueued_at, widens_at, NOT paused, status = 'WAITING'"
+POOL_TICKET = "status = 'WAITING', id, user_id, mode, interests, languages, enqueued_at, widens_at, NOT paused"
 FOLLOWED = f"SELECT time, {POOL_TICKET} FROM (SELECT clock_timestamp() AS time) AS clock LEFT JOIN ticket ON"  # noqa: S608
 ALL_WAITING = text(f"{FOLLOWED} status = 'WAITING'")
 CHANGED = text(f"{FOLLOWED} changed_at >= :since")
@@ -134,11 +134,11 @@ class TicketRepository:
     async def pause(self, user_id: UUID, now: datetime, *, paused: bool) -> None:  # noqa: ARG002  # the same
         await self._connection.execute(PAUSE, {"user_id": user_id, "paused": paused})
 
-    async def changed_since(self, since: datetime | None) -> tuple[datetime, Sequence[tuple[PoolTicket, bool]]]:
+    async def changed_since(self, since: datetime | None) -> tuple[datetime, Sequence[PoolTicket], Sequence[UUID]]:
         statement, values = (ALL_WAITING, {}) if since is None else (CHANGED, {"since": since})
         rows = (await self._connection.execute(statement, values)).all()
-        found = [(_pool_ticket(row), row[9]) for row in rows if row[1]]
-        return rows[0].time, found
+        waiting = [_pool_ticket(row) for row in rows if row[1]]
+        return rows[0][0], waiting, [row[2] for row in rows if row[1] is False]
 
     async def unattended(self, now: datetime) -> Sequence[UUID]:
         rows = await self._connection.execute(ALL_UNATTENDED, {"now": now, "joined": now - NEVER_ATTENDED_WAITS})
@@ -293,7 +293,7 @@ class MatchingRepository:
 
 
 def _pool_ticket(row: Sequence[Any]) -> PoolTicket:
-    return PoolTicket(row[1], row[2], row[3], frozenset(row[4]), frozenset(row[5]), row[6], row[7], attached=row[8])
+    return PoolTicket(row[2], row[3], row[4], frozenset(row[5]), frozenset(row[6]), row[7], row[8], attached=row[9])
 
 
 def _pair(first: Ticket, second: Ticket) -> tuple[UUID, UUID]:

@@ -525,7 +525,7 @@ class Query(MatchmakingQuery, RoomsQuery):
 SCHEMA = strawberry.Schema(Query, MatchmakingMutation, config=StrawberryConfig(scalar_map={**SCALARS}))
 
 
-async def ask(parley: Backend, user_id: UUID, operation: str, **given: object) -> Any:
+async def ask(parley: Backend, user_id: UUID, operation: str, **given: object) -> Any:  # noqa: ANN401  # JSON
     """What the API answers the user; the only field of it."""
     parts: dict[str, Any] = dict.fromkeys(part.name for part in fields(Services))  # Matchmaking needs no others.
     parts |= {

@@ -263,6 +263,6 @@ class PoolMachine(RuleBasedStateMachine):
         assert self.pool.paused == len(self.tickets) - held - self.pool.available
 
 
-PoolMachine.TestCase.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
+PoolMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestPool = PoolMachine.TestCase
 """Whatever happens in whatever order: no illegal proposal, nobody in two, and nobody who could meet is left waiting."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -18,6 +18,7 @@ from domain.matchmaking.queue import skip
 from domain.matchmaking.ticket import Ticket
 from domain.ports import UnitOfWork
 from domain.rooms import MatchEndReason, MediaState, MemberLeaveReason, MemberStatus, Room
+from persistence.rooms import RoomRepository
 from tests.rooms_world import RESUME, FakeSocket, World, rooms_world, seat
 
 UPDATE = """mutation($input: UpdatePresenceInput!) { updatePresence(input: $input) { __typename
@@ -239,6 +240,24 @@ async def test_sockets_that_come_and_go_at_once_leave_the_truth_behind(world: Wo
     assert not await world.attached(ada)
     hold = await world.database.read(lambda uow: uow.connections.hold(ada.user_id))
     assert hold == (world.clock(), world.clock() + RESUME)
+
+
+async def test_a_seat_taken_while_somebody_returns_is_not_left_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rooms are locked before users, so which rooms these are is read before: what is missed there must be noticed."""
+    ada, _, room = await gone(world, 3)
+    held_by, calls = RoomRepository.held_by, 0
+
+    async def late(self: RoomRepository, user_id: UUID) -> Sequence[Room]:
+        nonlocal calls
+        calls += 1
+        return () if calls == 1 else await held_by(self, user_id)
+
+    monkeypatch.setattr(RoomRepository, "held_by", late)
+    await world.connect(ada)
+    assert calls == 4
+    assert await world.status(room, ada) is MemberStatus.ONLINE
 
 
 async def test_skip_return_and_loss_at_once_end_a_match_once(world: World) -> None:
