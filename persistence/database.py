@@ -93,6 +93,7 @@ class Unit:
         self.events: list[tuple[UUID, Event]] = []
         self.controls: set[UUID] = set()
         self.locked: list[UUID] = []
+        self._appendable: frozenset[UUID] = frozenset()  # The same for looking up: a matcher's batch locks 512 users.
         self.users: ports.Users = UserRepository(connection)
         self.devices: ports.Devices = DeviceRepository(connection)
         self.sessions: ports.Sessions = SessionRepository(connection)
@@ -110,7 +111,8 @@ class Unit:
         if self.locked:
             msg = "a unit of work locks users once: a second time could wait in a circle"
             raise RuntimeError(msg)
-        self.locked = sorted(set(user_ids))
+        self._appendable = frozenset(user_ids)
+        self.locked = sorted(self._appendable)
         await self._held.enter_async_context(self._outbox.hold(self.locked))
         await self._connection.execute(LOCK_HEADS, {"ids": self.locked})
 
@@ -126,7 +128,7 @@ class Unit:
         return await self.rooms.get_many(ids)
 
     def append(self, user_id: UUID, event: Event) -> None:
-        if user_id not in self.locked:
+        if user_id not in self._appendable:
             msg = "an event was appended to an inbox that is not locked"
             raise RuntimeError(msg)
         self.events.append((user_id, event))

@@ -20,6 +20,26 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 
+ACCOUNTS = """
+    INSERT INTO account (id, display_name, created_at) VALUES (:user, 'Ada', :now), (:other, 'Ben', :now)
+"""
+ROOM = """
+    INSERT INTO room (id, kind, capacity, shared_interests, created_at, closed_at) VALUES (:room, 'MATCH', 2, '{}', :at, :at)
+"""
+MEMBER = """
+    INSERT INTO member (id, room_id, room_kind, user_id, display_name, role, muted, status, camera, microphone, screen,
+                        position, joined_at, left_at)
+    VALUES (:id, :room, 'MATCH', :user, 'Ada', 'MEMBER', false, 'LEFT', false, false, false, 0, :at, :at)
+"""
+TICKET = """
+    INSERT INTO ticket (id, user_id, status, mode, interests, languages, patience, enqueued_at, widens_at, changed_at,
+                        joined_at, paused, attended, room_id)
+    VALUES (:id, :user, 'MATCHED', 'TEXT', '{}', '{}', 0, :at, :at, :at, :at, false, true, :room)
+"""
+BAR = "INSERT INTO pair_bar (low_id, high_id, kind, until, changed_at) VALUES (:low, :high, :kind, :until, :now)"
+LIMITS = "INSERT INTO rate_limit (key, full_at) VALUES ('past', :past), ('future', :future)"
+
+
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     """Connections in autocommit, as `Database.reading` gives them."""
@@ -44,52 +64,15 @@ async def test_what_nobody_needs_any_more_goes_and_the_rest_stays(engine: AsyncE
         async def run(statement: str, **values: object) -> None:
             await connection.execute(text(statement), values)
 
-        for account in (user, other):
-            await run(
-                "INSERT INTO account (id, display_name, created_at) VALUES (:id, 'Ada', :now)", id=account, now=now
-            )
+        await run(ACCOUNTS, user=user, other=other, now=now)
         for room, age in ((old, timedelta(days=32)), (fresh, timedelta(days=30))):
-            await run(
-                "INSERT INTO room (id, kind, capacity, shared_interests, created_at, closed_at) VALUES (:id, 'MATCH', 2, '{}', :at, :at)",
-                id=room,
-                at=now - age,
-            )
-            await run(
-                "INSERT INTO member (id, room_id, room_kind, user_id, display_name, role, muted, status, camera, microphone, screen, "
-                "position, joined_at, left_at) VALUES (:id, :room, 'MATCH', :user, 'Ada', 'MEMBER', false, 'LEFT', false, false, "
-                "false, 0, :at, :at)",
-                id=uuid4(),
-                room=room,
-                user=user,
-                at=now - age,
-            )
-            await run(
-                "INSERT INTO ticket (id, user_id, status, mode, interests, languages, patience, enqueued_at, widens_at, changed_at, "
-                "joined_at, paused, attended, room_id) VALUES (:id, :user, 'MATCHED', 'TEXT', '{}', '{}', 0, :at, :at, :at, :at, false, "
-                "true, :room)",
-                id=uuid4(),
-                user=user,
-                at=now - age,
-                room=room,
-            )
-        for kind, until in (
-            ("COOLDOWN", now - timedelta(hours=2)),
-            ("LOST", now + timedelta(hours=2)),
-            ("BLOCK_BY_LOW", None),
-        ):
-            await run(
-                "INSERT INTO pair_bar (low_id, high_id, kind, until, changed_at) VALUES (:low, :high, :kind, :until, :now)",
-                low=user,
-                high=other,
-                kind=kind,
-                until=until,
-                now=now,
-            )
-        await run(
-            "INSERT INTO rate_limit (key, full_at) VALUES ('past', :past), ('future', :future)",
-            past=now - timedelta(seconds=1),
-            future=now + timedelta(hours=1),
-        )
+            await run(ROOM, room=room, at=now - age)
+            await run(MEMBER, id=uuid4(), room=room, user=user, at=now - age)
+            await run(TICKET, id=uuid4(), room=room, user=user, at=now - age)
+        hours = timedelta(hours=2)
+        for kind, until in (("COOLDOWN", now - hours), ("LOST", now + hours), ("BLOCK_BY_LOW", None)):
+            await run(BAR, low=user, high=other, kind=kind, until=until, now=now)
+        await run(LIMITS, past=now - timedelta(seconds=1), future=now + hours)
 
     gone = await purge(reading, now)
 
