@@ -27,7 +27,7 @@ demo: $(DEV) ## Let two WebRTC peers meet through a running server, told line by
 	@exec $(PY) -m tests.acceptance.demo $(ARGS)
 
 test: $(DEV) ## Run the tests (ARGS="-k pool" picks some)
-	@$(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(DEV) ## Format, lint, types, layers, and that migrations and schema.graphql are current
 	$(PY) -m ruff format --check

@@ -14,6 +14,14 @@ SIGNALS_BURST, SIGNALS_A_SECOND = 256, 80.0
 """A browser sends 3 to 14 signals a peer when it connects; tighter limits drop late TURN candidates."""
 SIGNAL_BYTES_BURST, SIGNAL_BYTES_A_SECOND = 1024 * 1024, 128 * 1024.0
 CHANGES_BURST, CHANGES_A_SECOND = 20, 10.0
+MOVES_BURST, MOVES_A_SECOND = 60, 3.0
+"""Joins, leaves and skips: faster than any finger, and too slow to pull everybody who waits out of the queue again and again."""
+SOCKETS_BURST, SOCKETS_A_SECOND = 60, 2.0
+"""Each costs two transactions. Five tabs on a network that comes and goes need fewer."""
+REFRESHES_BURST, REFRESHES_A_SECOND = 600, 60.0
+"""A network is often many people, who come back together; beyond them a stranger asks the database for nothing."""
+RENEWALS_BURST, RENEWALS_A_SECOND = 120, 0.1
+"""Every renewal leaves a row for 30 days. Forty tabs that wake at once renew forty times, and then every 15 minutes."""
 SWEEP_AT_LEAST = 1024
 ROUNDING = 0.001
 """Seconds: sums of floats must not refuse the last of a burst."""
@@ -58,12 +66,28 @@ class LocalThrottle:
         self._signals = Buckets(SIGNALS_BURST, SIGNALS_A_SECOND, monotonic)
         self._bytes = Buckets(SIGNAL_BYTES_BURST, SIGNAL_BYTES_A_SECOND, monotonic)
         self._changes = Buckets(CHANGES_BURST, CHANGES_A_SECOND, monotonic)
+        self._moves = Buckets(MOVES_BURST, MOVES_A_SECOND, monotonic)
+        self._sockets = Buckets(SOCKETS_BURST, SOCKETS_A_SECOND, monotonic)
+        self._refreshes = Buckets(REFRESHES_BURST, REFRESHES_A_SECOND, monotonic)
+        self._renewals = Buckets(RENEWALS_BURST, RENEWALS_A_SECOND, monotonic)
 
     def signal(self, sender_id: Hashable, size: int) -> None:
         _take_all(((self._signals, 1), (self._bytes, size)), sender_id)
 
     def presence(self, user_id: Hashable) -> None:
         _take_all(((self._changes, 1),), user_id)
+
+    def queue(self, user_id: Hashable) -> None:
+        _take_all(((self._moves, 1),), user_id)
+
+    def socket(self, user_id: Hashable) -> None:
+        _take_all(((self._sockets, 1),), user_id)
+
+    def refresh(self, network: str) -> None:
+        _take_all(((self._refreshes, 1),), network)
+
+    def renewal(self, session_id: Hashable) -> None:
+        _take_all(((self._renewals, 1),), session_id)
 
 
 class NoThrottle:
@@ -73,6 +97,18 @@ class NoThrottle:
         """Anything goes."""
 
     def presence(self, user_id: Hashable) -> None:
+        """Anything goes."""
+
+    def queue(self, user_id: Hashable) -> None:
+        """Anything goes."""
+
+    def socket(self, user_id: Hashable) -> None:
+        """Anything goes."""
+
+    def refresh(self, network: str) -> None:
+        """Anything goes."""
+
+    def renewal(self, session_id: Hashable) -> None:
         """Anything goes."""
 
 

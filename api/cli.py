@@ -11,10 +11,6 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from alembic.util.exc import CommandError
-
-from api import logs, migrations
-from api.databases import database, reachable, throwaway_database
 from api.refusal import Refusal
 from api.settings import SettingsError, load
 from persistence.embedded import EmbeddedPostgresError
@@ -71,9 +67,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(_: argparse.Namespace) -> int:
-    from api.serving import serve  # noqa: PLC0415  # the other commands start faster without the server
-
     settings = load()
+    from api import logs
+    from api.serving import serve
+
     logs.configure(settings)
     with ExitStack() as stack:
         serve(settings, stack)
@@ -81,7 +78,13 @@ def _serve(_: argparse.Namespace) -> int:
 
 
 def _migrate(options: argparse.Namespace) -> int:
-    if options.check or options.revise:
+    settings = None if options.check or options.revise else load()
+    from alembic.util.exc import CommandError
+
+    from api import migrations
+    from api.databases import database, reachable, throwaway_database
+
+    if settings is None:
         with throwaway_database() as dsn:
             asyncio.run(migrations.upgrade(dsn))
             if options.revise:
@@ -93,7 +96,6 @@ def _migrate(options: argparse.Namespace) -> int:
                 print(f"parley: models and migrations differ: {error}", file=sys.stderr)
                 return 1
         return 0
-    settings = load()
     with database(settings) as dsn:
         before = asyncio.run(reachable(migrations.upgrade(dsn)))
     print(
@@ -103,7 +105,7 @@ def _migrate(options: argparse.Namespace) -> int:
 
 
 def _schema(options: argparse.Namespace) -> int:
-    from schema.api import sdl  # noqa: PLC0415  # the other commands start faster without the schema
+    from schema.api import sdl
 
     text = sdl()
     if not options.check:

@@ -41,6 +41,12 @@ class Sockets(Protocol):
         """
         ...
 
+    async def stands(self, socket: GraphQLSocket) -> bool:
+        """Asked before every operation of a socket that was opened: whether its session still is what it was. If not, it
+        closes the socket and nothing more is done for it. Waits only after something about the user has changed.
+        """
+        ...
+
     async def closed(self, socket: GraphQLSocket) -> None:
         """Detach. Called exactly once for each call of `opened`, also of one that raised or was cancelled."""
         ...

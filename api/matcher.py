@@ -34,6 +34,9 @@ TICK_SECONDS: Final = 0.2
 """Between looks when nobody pokes: also how late somebody is seen whose poke was lost."""
 SHORTEST_PAUSE_SECONDS: Final = 0.01
 SWEEP_SECONDS: Final = 1.0
+SUSPECTED_BEFORE: Final = timedelta(seconds=SWEEP_SECONDS)
+"""How long before its end is due a ticket or match is first noticed, so that noticing twice costs no time."""
+STALE_SECONDS: Final = 3.0
 FULL_LOOK_SECONDS: Final = 0.5
 OVERLAP: Final = timedelta(seconds=2)
 """How far behind the last look the next begins. A change is stamped when it is written and seen when it is committed, so
@@ -75,6 +78,9 @@ class Matcher:
         self._new_id = new_id
         self._now: datetime | None = None
         self._poked = asyncio.Event()
+        self._suspects: frozenset[UUID] = frozenset()
+        """Users and rooms of which the last sweep found that somebody is not there."""
+        self._swept_at = 0.0
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._known: set[UUID] = set()
         """IDs of waiting tickets whose users' bars the pool was given; what changes about those is read by its stamp."""
@@ -119,14 +125,23 @@ class Matcher:
         self.last_tick = self._clock()
 
     async def sweep(self) -> None:
-        """Ends the tickets and matches of people who are not there."""
-        now = self._clock()
-        for user_id in await self._read(lambda uow: uow.tickets.unattended(now)):
+        """Ends the tickets and matches of people who are not there: of whom the last sweep, a moment ago, found it already.
+
+        After an outage of the database, or when this process stood still, what shows that they are there is still on its way.
+        """
+        suspects, self._suspects = self._suspects, frozenset()
+        now, began = self._clock(), asyncio.get_running_loop().time()
+        if began - self._swept_at > STALE_SECONDS:
+            suspects = frozenset()
+        unattended = await self._read(lambda uow: uow.tickets.unattended(now + SUSPECTED_BEFORE))
+        unreached = await self._read(lambda uow: uow.rooms.unreached(now + SUSPECTED_BEFORE - REACHED_WITHIN))
+        for user_id in suspects.intersection(unattended):
             self.expired += await self._ended(partial(expire_ticket, user_id=user_id, now=now))
-        for room_id in await self._read(lambda uow: uow.rooms.unreached(now - REACHED_WITHIN)):
-            if await self._ended(partial(end_unreached, room_id=room_id, new_id=self._new_id, now=now)):
+        for room_id in suspects.intersection(unreached):
+            if await self._ended(partial(end_unreached, room_id=room_id, new_id=self._new_id, clock=self._clock)):
                 self.lost += 1
                 self.poke()
+        self._suspects, self._swept_at = frozenset((*unattended, *unreached)), began
 
     # ---------------------------------------------------------------------------------------- inside
 
@@ -209,7 +224,7 @@ class Matcher:
     async def _commit(self, pairs: Sequence[Pair]) -> None:
         """Commits the pairs in one transaction or, should one of them make it fail, the halves of them."""
         try:
-            results = await self._transact(partial(commit_pairs, pairs=pairs, new_id=self._new_id, now=self._present()))
+            results = await self._transact(partial(commit_pairs, pairs=pairs, new_id=self._new_id, clock=self._clock))
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001  # one bad pair hurts nobody else

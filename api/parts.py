@@ -106,6 +106,8 @@ async def assembled(settings: Settings, dsn: str, roots: RootSecrets) -> AsyncIt
     directory = Directory(rooms, database.reading)
     tokens = SignedTokens(roots)
     admission = Admission(tokens, database.read, inbox.control_version, utc_now)
+    limited = settings.rate_limits is Switch.ON
+    throttle = LocalThrottle() if limited else NoThrottle()
     matcher = Matcher(transact=database.transact, read=database.read, clock=utc_now, new_id=uuid4)
     reached = Reached(transact=database.transact, clock=utc_now)
     presence = Presence(
@@ -116,8 +118,8 @@ async def assembled(settings: Settings, dsn: str, roots: RootSecrets) -> AsyncIt
         control_version=inbox.control_version,
         standing=admission.standing,
         attached=matcher.poke,
+        opening=throttle.socket,
     )
-    limited = settings.rate_limits is Switch.ON
     services = Services(
         transact=database.transact,
         read=database.read,
@@ -127,7 +129,7 @@ async def assembled(settings: Settings, dsn: str, roots: RootSecrets) -> AsyncIt
         signals=MemorySignalPost(inbox, directory),
         stats=DatabaseStats(database.reading, utc_now),
         limits=PostgresRateLimits(database.reading) if limited else NoRateLimits(),
-        throttle=LocalThrottle() if limited else NoThrottle(),
+        throttle=throttle,
         tokens=tokens,
         secrets=KeyedDigests(roots),
         clock=utc_now,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,6 +33,10 @@ SWEEP_SECONDS: Final = 1.0
 RECHECK_SECONDS: Final = 0.5
 """How often control versions are compared: two dictionary look-ups a socket, and a revoked session is out within a second."""
 REACHED_SECONDS: Final = 0.1
+LAPSE_SECONDS: Final = 5.0
+"""Between the beginnings of two sweeps that succeeded: then the database was away or this process stood still, and who was
+detached meanwhile could not come back.
+"""
 LEASE: Final = timedelta(seconds=10)
 RENEW_SECONDS: Final = 3.0
 
@@ -60,7 +65,9 @@ class _Attachment:
     """Whether the database may know of it."""
     closed: bool = False
     checked: int | None = None
-    """The control version up to which the session is known to be good."""
+    """The control version at which the session was looked at last."""
+    ended: bool = False
+    """Whether it was no longer good then: the socket closes."""
 
 
 class Presence:
@@ -71,6 +78,7 @@ class Presence:
     by the sockets that were open when it went away.
 
     `standing` tells what a caller's session is now, None when it is revoked; `attached` is called after somebody came back.
+    `opening` refuses (`RateLimited`) a user who opens sockets without end.
     """
 
     def __init__(
@@ -83,6 +91,8 @@ class Presence:
         control_version: Callable[[UUID], int],
         standing: Callable[[Caller], Awaitable[Caller | None]],
         attached: Callable[[], None],
+        opening: Callable[[UUID], None],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transact = transact
         self._read = read
@@ -91,6 +101,10 @@ class Presence:
         self._control_version = control_version
         self._standing = standing
         self._attached = attached
+        self._opening = opening
+        self._monotonic = monotonic
+        self._swept_at = monotonic()
+        """When the last sweep began that succeeded."""
         self._sockets: dict[GraphQLSocket, _Attachment] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._attach_permits = asyncio.Semaphore(ATTACHING_AT_ONCE)
@@ -143,6 +157,7 @@ class Presence:
         attachment = self._sockets[socket] = _Attachment(socket.id, caller)
         if self._database_away:
             raise Unavailable
+        self._opening(caller.user_id)
         attachment.attaching = asyncio.create_task(self._attach(attachment))
         # Shielded: an attach under way is waited for and then taken back, never left of unknown outcome.
         await asyncio.shield(attachment.attaching)
@@ -216,11 +231,14 @@ class Presence:
 
     async def sweep(self) -> None:
         """Shows who is away, takes the seats of those who are lost, clears what nobody types any more."""
-        now = self._clock()
+        now, began = self._clock(), self._monotonic()
+        if began - self._swept_at > LAPSE_SECONDS:
+            await self._transact(lambda uow: uow.connections.prolong_holds(now + self._resume))
         await self._sweep("away", lambda uow: uow.connections.away(now - presence.AWAY_AFTER), presence.show_away)
         await self._sweep("lost", lambda uow: uow.connections.lost(now), presence.lose)
         await self._sweep("typing", lambda uow: uow.rooms.typing_lapsed(now), presence.lapse_typing)
         await self._transact(lambda uow: uow.connections.settle(now))
+        self._swept_at = began
 
     async def renew(self) -> None:
         """Renews the worker's lease."""
@@ -239,15 +257,28 @@ class Presence:
         ]
 
         async def check(item: tuple[GraphQLSocket, _Attachment, int]) -> None:
-            socket, attachment, version = item
-            present = await self._standing(attachment.caller)
-            if present is None:
-                socket.close(Close.UNAUTHORIZED, "The session has ended: sign in again.")
-            elif present.scope is not attachment.caller.scope:
-                socket.close(Close.EXPIRED, "What the session may do has changed: refresh it.")
-            attachment.checked = version
+            await self._check(*item)
 
         await _each("recheck", moved, check)
+
+    async def stands(self, socket: GraphQLSocket) -> bool:
+        """See `gate.Sockets`: what was revoked a moment ago does not wait for the next `recheck`."""
+        attachment = self._sockets.get(socket)
+        if attachment is None or attachment.ended:
+            return False
+        version = self._control_version(attachment.caller.user_id)
+        if attachment.checked != version:
+            await self._check(socket, attachment, version)
+        return not attachment.ended
+
+    async def _check(self, socket: GraphQLSocket, attachment: _Attachment, version: int) -> None:
+        present = await self._standing(attachment.caller)
+        if present is None:
+            socket.close(Close.UNAUTHORIZED, "The session has ended: sign in again.")
+        elif present.scope is not attachment.caller.scope:
+            socket.close(Close.EXPIRED, "What the session may do has changed: refresh it.")
+        attachment.ended = present is None or present.scope is not attachment.caller.scope
+        attachment.checked = version
 
     async def _sweep(
         self,

@@ -16,6 +16,8 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
 
+from api.uvicorn_http import ParleyHTTPProtocol
+
 if sys.platform == "linux":
     import fcntl
     import termios
@@ -205,6 +207,7 @@ def uvicorn_settings() -> dict[str, Any]:
     of subscription throughput. Its access log would hold addresses of people.
     """
     return {
+        "http": ParleyHTTPProtocol,
         "ws": ParleyWebSocketProtocol,
         "ws_max_size": MAX_FRAME,
         "ws_ping_interval": None,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from domain.ports import RateLimits, Secrets, Transact, UnitOfWork
+    from domain.ports import RateLimits, Secrets, Throttle, Transact, UnitOfWork
     from domain.safety import Suspension
 
 NAME_LENGTH = 40
@@ -224,19 +224,25 @@ async def _refresh_token(
     return token
 
 
-async def refresh_session(transact: Transact, secrets: Secrets, *, refresh_token: str, now: datetime) -> Grant:
+async def refresh_session(
+    transact: Transact, throttle: Throttle, secrets: Secrets, *, refresh_token: str, network: str, now: datetime
+) -> Grant:
     """Renews a session with its present scope. Raises `NotAllowed`, alike for unknown, expired, revoked and reused tokens.
 
     A token is good once. A further use within 30 seconds, while every successor is unused, gives a fresh successor (two tabs,
     a lost answer); any other reuse means that somebody else holds the token, and ends the whole session.
+    Raises `RateLimited` for a network that asks, or a session that is renewed, without end; the token is then as it was.
     """
-    grant = await transact(lambda uow: _renew(uow, secrets, secrets.digest("refresh", refresh_token), now))
+    throttle.refresh(network)
+    grant = await transact(lambda uow: _renew(uow, throttle, secrets, secrets.digest("refresh", refresh_token), now))
     if grant is None:  # Raised only here: inside of the unit it would undo the revocation.
         raise NotAllowed("This refresh token is not valid: sign in again.")
     return grant
 
 
-async def _renew(uow: UnitOfWork, secrets: Secrets, token_hash: bytes, now: datetime) -> Grant | None:
+async def _renew(
+    uow: UnitOfWork, throttle: Throttle, secrets: Secrets, token_hash: bytes, now: datetime
+) -> Grant | None:
     found = await uow.sessions.lock_by_token(token_hash)
     if found is None:
         return None
@@ -251,6 +257,7 @@ async def _renew(uow: UnitOfWork, secrets: Secrets, token_hash: bytes, now: date
             await uow.sessions.revoke(session.id, now)
             uow.raise_control(user.id)
             return None
+    throttle.renewal(session.id)
     await uow.sessions.use_token(token_hash, now)
     scope = scope_under(await uow.suspensions.of(user.id), now)
     if scope is not session.scope:

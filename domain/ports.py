@@ -79,9 +79,6 @@ class Sessions(Protocol):
     async def live(self, user_id: UUID, now: datetime) -> int:
         """How many sessions of the user are neither revoked nor abandoned: one has a refresh token that is good at `now`."""
 
-    async def forget_expired(self, now: datetime) -> int:
-        """Deletes refresh tokens that expired before `now`, at most 10,000 a call; returns how many."""
-
 
 class Tickets(Protocol):
     """Places in the queue."""
@@ -201,6 +198,9 @@ class Connections(Protocol):
     async def settle(self, now: datetime) -> None:
         """Forgets the holds that ended with nothing held any more, so that looking for lost users stays cheap."""
 
+    async def prolong_holds(self, hold_until: datetime) -> None:
+        """Whatever is held for anybody detached is held until then at least."""
+
     async def register_worker(self, now: datetime, lease_until: datetime) -> None:
         """Enters this process as a worker: its connections need that."""
 
@@ -208,7 +208,8 @@ class Connections(Protocol):
 
     async def release_worker(self, now: datetime, hold_until: datetime) -> None:
         """Deletes all other workers, which are known to be gone, with their connections: their users count as detached from now
-        on, with their tickets paused. Whatever is held for anybody detached is held until `hold_until` at least.
+        on, with their tickets paused, and as reached in their matches. Whatever is held for anybody detached is held until
+        `hold_until` at least.
         """
 
 
@@ -337,6 +338,18 @@ class Throttle(Protocol):
 
     def presence(self, user_id: UUID) -> None:
         """Takes one change of presence out of what the user may make."""
+
+    def queue(self, user_id: UUID) -> None:
+        """Takes one joining, leaving or skipping out of what the user may do."""
+
+    def socket(self, user_id: UUID) -> None:
+        """Takes one socket out of those that the user may open."""
+
+    def refresh(self, network: str) -> None:
+        """Takes one attempt to renew a session out of what a network may make, whether its token is good or not."""
+
+    def renewal(self, session_id: UUID) -> None:
+        """Takes one renewal out of what a session may have."""
 
 
 class AccessTokens(Protocol):

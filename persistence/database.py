@@ -44,6 +44,8 @@ RETRIED = frozenset({"40001", "40P01"})
 ATTEMPTS = 4
 POOL_SIZE = 10
 POOL_WAIT_SECONDS = 10.0
+PATIENCE_SECONDS = 20.0
+"""How long a statement may take: most take a millisecond, and who waits for a lock longer than that waits for ever."""
 DOUBT_SECONDS = 5.0
 """After a commit of unknown outcome, how long PostgreSQL may take to finish what it was doing when the connection broke."""
 
@@ -61,7 +63,8 @@ def engine_for(dsn: str, **options: object) -> AsyncEngine:
     async def connect() -> asyncpg.Connection:
         return await asyncpg.connect(dsn, server_settings={"application_name": "parley", "jit": "off"})
 
-    return create_async_engine("postgresql+asyncpg://", async_creator=connect, **options)
+    # What people say stands in parameters, and exceptions that quote them end in logs.
+    return create_async_engine("postgresql+asyncpg://", async_creator=connect, hide_parameters=True, **options)
 
 
 class Outbox(Protocol):
@@ -141,7 +144,15 @@ class Database:
     """A pool of at most ten connections, no overflow, and the units of work over it."""
 
     def __init__(
-        self, dsn: str, *, outbox: Outbox, cache: RoomCache, worker: UUID, clock: Clock, pool_size: int = POOL_SIZE
+        self,
+        dsn: str,
+        *,
+        outbox: Outbox,
+        cache: RoomCache,
+        worker: UUID,
+        clock: Clock,
+        pool_size: int = POOL_SIZE,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         self.engine = engine_for(dsn, pool_size=pool_size, max_overflow=0, pool_timeout=POOL_WAIT_SECONDS)
         self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")

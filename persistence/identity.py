@@ -83,10 +83,6 @@ _LIVE = text(
     "SELECT count(*) FROM session AS s WHERE s.user_id = :user_id AND s.revoked_at IS NULL"
     " AND EXISTS (SELECT FROM refresh_token AS t WHERE t.session_id = s.id AND t.expires_at > :now)"
 )
-_FORGET_EXPIRED = text(
-    "DELETE FROM refresh_token WHERE token_hash IN"
-    " (SELECT token_hash FROM refresh_token WHERE expires_at <= :now LIMIT 10000 FOR UPDATE SKIP LOCKED)"
-)
 
 
 class UserRepository:
@@ -191,9 +187,6 @@ class SessionRepository:
 
     async def live(self, user_id: UUID, now: datetime) -> int:
         return int(await self._connection.scalar(_LIVE, {"user_id": user_id, "now": now}) or 0)
-
-    async def forget_expired(self, now: datetime) -> int:
-        return (await self._connection.execute(_FORGET_EXPIRED, {"now": now})).rowcount
 
 
 def _user(row: RowMapping) -> User:

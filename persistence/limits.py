@@ -36,7 +36,6 @@ _TAKE = text(
     FROM (VALUES (1)) AS always LEFT JOIN rate_limit ON key = :key
     """
 ).bindparams(bindparam("cost", type_=Interval), bindparam("spare", type_=Interval))
-_FORGET = text("DELETE FROM rate_limit WHERE full_at < clock_timestamp()")
 
 
 class PostgresRateLimits:
@@ -63,11 +62,6 @@ class PostgresRateLimits:
             if wait <= timedelta():  # Emptied by others while this one waited for the row.
                 wait = unit * cost
             raise RateLimited(math.ceil(wait / timedelta(milliseconds=1)) / 1000)
-
-    async def forget_full(self) -> int:
-        """Deletes what is back to its whole burst, which is as good as no row; returns how many."""
-        async with self._reading() as connection:
-            return (await connection.execute(_FORGET)).rowcount
 
 
 class NoRateLimits:

@@ -81,9 +81,18 @@ DETACH_ORPHANS = text("""
           (SELECT FROM connection c WHERE c.user_id = head.user_id AND c.worker = :worker)
 """)
 PROLONG_HOLDS = text(f"""
-    UPDATE head AS h SET hold_until = :hold_until
-    WHERE h.detached_at IS NOT NULL AND h.hold_until < :hold_until AND {HOLDS_SOMETHING}
+    UPDATE head SET hold_until = :hold_until
+    WHERE user_id IN (SELECT h.user_id FROM head h
+                      WHERE h.detached_at IS NOT NULL AND h.hold_until < :hold_until AND {HOLDS_SOMETHING}
+                      ORDER BY h.user_id FOR NO KEY UPDATE)
 """)  # noqa: S608
+# Who was told of a match is noted a moment later, and what a dead worker had not noted yet is not known any more: presence
+# decides about those members from here on.
+REACH_ORPHANS = text("""
+    UPDATE member SET reached_at = :now
+    WHERE room_kind = 'MATCH' AND left_at IS NULL AND reached_at IS NULL AND NOT EXISTS
+          (SELECT FROM connection c WHERE c.user_id = member.user_id AND c.worker = :worker)
+""")
 REMOVE_ORPHANS = text("DELETE FROM connection WHERE worker <> :worker")
 REMOVE_WORKERS = text("DELETE FROM worker WHERE incarnation <> :worker")
 
@@ -126,6 +135,9 @@ class ConnectionRepository:
     async def settle(self, now: datetime) -> None:
         await self._connection.execute(SETTLE, {"now": now, "limit": BATCH})
 
+    async def prolong_holds(self, hold_until: datetime) -> None:
+        await self._connection.execute(PROLONG_HOLDS, {"hold_until": hold_until})
+
     async def register_worker(self, now: datetime, lease_until: datetime) -> None:
         await self._connection.execute(REGISTER, {"worker": self._worker, "now": now, "lease_until": lease_until})
 
@@ -135,7 +147,8 @@ class ConnectionRepository:
     async def release_worker(self, now: datetime, hold_until: datetime) -> None:
         mine = {"worker": self._worker}
         await self._connection.execute(PAUSE_ORPHANS, mine)
-        await self._connection.execute(PROLONG_HOLDS, {"hold_until": hold_until})
+        await self.prolong_holds(hold_until)
         await self._connection.execute(DETACH_ORPHANS, mine | {"now": now, "hold_until": hold_until})
+        await self._connection.execute(REACH_ORPHANS, mine | {"now": now})
         await self._connection.execute(REMOVE_ORPHANS, mine)
         await self._connection.execute(REMOVE_WORKERS, mine)

@@ -23,7 +23,7 @@ class RoomRow(Row, table=True):
 
     __tablename__ = "room"
     __table_args__ = (
-        Index("ix_room_open_match", "created_at", postgresql_where=text("closed_at IS NULL AND kind = 'MATCH'")),
+        Index("ix_room_closed_at", "closed_at", postgresql_where=text("closed_at IS NOT NULL")),  # See `retention`.
         CheckConstraint("kind IN ('MATCH', 'INVITE')", name="kind"),
     )
 

@@ -215,7 +215,12 @@ class IdentityMutation:
     ) -> RefreshSessionPayload:
         services, now = info.context.services, info.context.services.clock()
         grant = await identity.refresh_session(
-            services.transact, services.secrets, refresh_token=input.refresh_token, now=now
+            services.transact,
+            services.throttle,
+            services.secrets,
+            refresh_token=input.refresh_token,
+            network=info.context.network,
+            now=now,
         )
         return RefreshSessionSuccess(session=Session.of(grant, services, now))
 

@@ -153,8 +153,9 @@ class MatchmakingMutation:
     ) -> JoinQueuePayload:
         services, viewer = info.context.services, info.context.viewer
         asked = preferences(input.mode, input.interests, input.languages, input.patience)
+        services.throttle.queue(viewer.user_id)
         joined = await services.transact(
-            lambda uow: queue.join_queue(uow, viewer.user_id, asked, new_id=services.new_id, now=services.clock())
+            lambda uow: queue.join_queue(uow, viewer.user_id, asked, new_id=services.new_id, clock=services.clock)
         )
         services.queue_changed()
         return JoinQueueSuccess(ticket=Ticket.of(joined))
@@ -164,6 +165,7 @@ class MatchmakingMutation:
     )
     async def leave_queue(self, info: Info) -> LeaveQueuePayload:
         services, viewer = info.context.services, info.context.viewer
+        services.throttle.queue(viewer.user_id)
         left = await services.transact(lambda uow: queue.leave_queue(uow, viewer.user_id, now=services.clock()))
         return LeaveQueueSuccess(ticket=None if left is None else Ticket.of(left))
 
@@ -176,6 +178,7 @@ class MatchmakingMutation:
     ) -> SkipPayload:
         services, viewer = info.context.services, info.context.viewer
         room_id = known_id(input.room_id)
+        services.throttle.queue(viewer.user_id)
         queued = await services.transact(
             lambda uow: queue.skip(
                 uow,
@@ -184,7 +187,7 @@ class MatchmakingMutation:
                 requeue=input.requeue,
                 cooldown=services.skip_cooldown,
                 new_id=services.new_id,
-                now=services.clock(),
+                clock=services.clock,
             )
         )
         services.queue_changed()

@@ -14,6 +14,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from api.admission import Admission
+from api.buckets import LocalThrottle
 from api.tokens import KeyedDigests, RootSecrets, SignedTokens
 from domain.errors import Failure, NotAllowed
 from domain.identity import Caller, Grant, SignedIn, refresh_session, sign_in_anonymously
@@ -74,8 +75,10 @@ class World:
     secrets: KeyedDigests = field(default_factory=lambda: KeyedDigests(ROOTS))
     tokens: SignedTokens = field(default_factory=lambda: SignedTokens(ROOTS))
     admission: Admission = field(init=False)
+    throttle: LocalThrottle = field(init=False)
 
     def __post_init__(self) -> None:
+        self.throttle = LocalThrottle(self.clock.monotonic)
         self.admission = self.another_worker(self.inbox)
 
     def another_worker(self, inbox: MemoryInbox) -> Admission:
@@ -98,7 +101,12 @@ class World:
     async def refresh(self, refresh_token: str) -> Grant:
         """The next tokens of a session."""
         return await refresh_session(
-            self.database.transact, self.secrets, refresh_token=refresh_token, now=self.clock()
+            self.database.transact,
+            self.throttle,
+            self.secrets,
+            refresh_token=refresh_token,
+            network=NETWORK,
+            now=self.clock(),
         )
 
     def bearer(self, grant: Grant) -> str:
@@ -167,6 +175,7 @@ class World:
         parts: dict[str, Any] = dict.fromkeys(part.name for part in fields(Services))  # Identity needs no others.
         parts |= {"transact": self.database.transact, "read": self.database.read, "limits": self.limits}
         parts |= {"tokens": self.tokens, "secrets": self.secrets, "clock": self.clock, "new_id": uuid4}
+        parts |= {"throttle": self.throttle}
         services = Services(**parts)
         context = Context(services, caller, NETWORK)
         result = await SCHEMA.execute(operation, variables, context_value=context)

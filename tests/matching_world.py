@@ -96,20 +96,20 @@ class Backend:
 
     async def join(self, user_id: UUID, preferences: Preferences = ANYONE) -> Ticket:
         """Lets the user wait."""
-        return await self.transact(lambda uow: join_queue(uow, user_id, preferences, new_id=uuid4, now=self.clock()))
+        return await self.transact(lambda uow: join_queue(uow, user_id, preferences, new_id=uuid4, clock=self.clock))
 
     async def skip(
         self, user_id: UUID, room_id: UUID, *, requeue: bool = True, cooldown: timedelta = COOLDOWN
     ) -> Ticket | None:
         """Skips the match."""
         return await self.transact(
-            lambda uow: skip(uow, user_id, room_id, requeue=requeue, cooldown=cooldown, new_id=uuid4, now=self.clock())
+            lambda uow: skip(uow, user_id, room_id, requeue=requeue, cooldown=cooldown, new_id=uuid4, clock=self.clock)
         )
 
     async def commit(self, *pairs: tuple[Ticket, Ticket]) -> list[NewMatch | Refused]:
         """What a matcher that believes in these pairs achieves."""
         proposed = [Pair(_pooled(one), _pooled(other)) for one, other in pairs]
-        return await self.transact(lambda uow: commit_pairs(uow, proposed, new_id=uuid4, now=self.clock()))
+        return await self.transact(lambda uow: commit_pairs(uow, proposed, new_id=uuid4, clock=self.clock))
 
     async def match(self, one: UUID, other: UUID, preferences: Preferences = ANYONE) -> Room:
         """Lets two join and meet."""

@@ -103,6 +103,7 @@ class World:
             control_version=self.inbox.control_version,
             standing=self._standing,
             attached=self._returned,
+            opening=self.throttle.socket,
         )
 
     async def _standing(self, caller: Caller) -> Caller | None:

@@ -22,7 +22,9 @@ import asyncpg
 
 from domain.errors import AlreadyInMatch, Conflict, NotFound, Suspended, Unavailable
 from domain.events import Matched, QueueJoined
+from domain.matchmaking.commit import commit_pairs
 from domain.matchmaking.losses import expire_ticket
+from domain.matchmaking.pool import Pair
 from domain.matchmaking.queue import leave_queue
 from domain.matchmaking.ticket import ChatMode, Preferences
 from tests.matching_world import Backend, backend
@@ -98,7 +100,9 @@ async def storm(dsn: str, seed: int) -> Storm:
         ends = asyncio.get_running_loop().time() + SECONDS
         chances = random.Random(seed)
         lives = [_life(user_id, people, backends, random.Random(chances.random()), ends) for user_id in people]
-        killed, _ = await asyncio.gather(_kill(watcher, random.Random(chances.random()), ends), asyncio.gather(*lives))
+        killing = asyncio.create_task(_kill(watcher, random.Random(chances.random()), ends))
+        blind = [_lead_blindly(place, random.Random(chances.random()), ends) for place in backends]
+        await asyncio.gather(killing, *blind, *lives)
         for each in backends:
             await each.matcher.stop()
         for user_id in people:
@@ -111,7 +115,7 @@ async def storm(dsn: str, seed: int) -> Storm:
             told=[(user_id, event) for user_id, event in told if isinstance(event, Matched)],
             joined={event.ticket.id for _, event in told if isinstance(event, QueueJoined)},
             renewed=set().union(*(each.inbox.renewed for each in backends)),
-            killed=killed,
+            killed=killing.result(),
             refusals=sum(each.matcher.pool.refusals.total() for each in backends),
             by_matcher=[each.matcher.matches for each in backends],
         )
@@ -128,7 +132,7 @@ async def _life(
     while loop.time() < ends:
         place = chances.choice(backends)
         with suppress(AlreadyInMatch, NotFound, Suspended, Conflict, Unavailable):
-            match chances.choices(("join", "skip", "leave", "detach", "block", "suspend"), (60, 60, 10, 8, 0.7, 0.04))[
+            match chances.choices(("join", "skip", "leave", "detach", "block", "suspend"), (60, 60, 10, 12, 0.7, 0.5))[
                 0
             ]:
                 case "join":
@@ -141,7 +145,7 @@ async def _life(
                     await place.transact(partial(leave_queue, user_id=user_id, now=place.clock()))
                 case "detach":
                     await home.detach(user_id)
-                    await asyncio.sleep(chances.random() * 0.1)
+                    await asyncio.sleep(chances.random() * 0.4)
                     await _stubborn(lambda: home.attach(user_id))
                 case "block":
                     await place.bar(user_id, chances.choice([other for other in people if other != user_id]))
@@ -170,6 +174,17 @@ async def _kill(watcher: asyncpg.Connection, chances: random.Random, ends: float
             )
         )
     return killed
+
+
+async def _lead_blindly(place: Backend, chances: random.Random, ends: float) -> None:
+    """One more leader, who was frozen: knows nothing of bars, sockets and suspensions, and of tickets what was true a while ago."""
+    while asyncio.get_running_loop().time() < ends:
+        with suppress(Unavailable, Conflict):
+            _, tickets, _ = await place.database.read(lambda uow: uow.tickets.changed_since(None))
+            believed = chances.sample(tickets, len(tickets))
+            await asyncio.sleep(chances.random() * chances.choice((0.0, 0.1)))
+            pairs = [Pair(*pair) for pair in zip(believed[::2], believed[1::2], strict=False)]
+            await place.transact(partial(commit_pairs, pairs=pairs, new_id=uuid4, clock=place.clock))
 
 
 async def _end_of(place: Backend, user_id: UUID) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from domain import presence
-from domain.errors import Unavailable
+from domain.errors import Suspended, Unavailable
 from domain.events import Matched
 from domain.matchmaking.commit import NewMatch, Refusal, Refused
 from domain.matchmaking.queue import join_queue, leave_queue
@@ -234,7 +235,7 @@ async def detaches(uow: UnitOfWork, parley: Backend, ada: UUID, bob: UUID) -> No
 
 async def changes(uow: UnitOfWork, parley: Backend, ada: UUID, bob: UUID) -> None:
     """Bob wants to see people."""
-    await join_queue(uow, bob, Preferences(ChatMode.VIDEO, (), (), 0), new_id=uuid4, now=parley.clock())
+    await join_queue(uow, bob, Preferences(ChatMode.VIDEO, (), (), 0), new_id=uuid4, clock=parley.clock)
 
 
 Race = Callable[[UnitOfWork, Backend, UUID, UUID], Awaitable[None]]
@@ -253,33 +254,56 @@ Race = Callable[[UnitOfWork, Backend, UUID, UUID], Awaitable[None]]
 async def test_the_commit_sees_what_was_committed_while_it_waited(
     parley: Backend, database_url: str, race: Race, reason: Refusal
 ) -> None:
-    """A check in the locking statement sees an old snapshot: a block committed meanwhile was ignored, and the two met."""
+    """A check in the locking statement sees an old snapshot, and a time read before the lock is an old time: a block, or a
+    suspension, that was committed meanwhile was ignored, and the two met.
+    """
     async with backend(database_url) as other:
         ada, bob = await parley.people(2)
         tickets = await parley.join(ada), await parley.join(bob)
-        written, waits = asyncio.Event(), asyncio.Event()
-
-        async def slowly(uow: UnitOfWork) -> None:
-            await race(uow, parley, ada, bob)
-            written.set()
-            await waits.wait()
-
-        first = asyncio.create_task(parley.transact(slowly))
-        await written.wait()
-        second = asyncio.create_task(other.commit(tickets))
-        await eventually(lambda: _somebody_waits_for_a_lock(parley))
-        waits.set()
+        async with held_up(database_url, ada, bob):
+            first = asyncio.create_task(parley.transact(lambda uow: race(uow, parley, ada, bob)))
+            await eventually(lambda: _wait_for_locks(parley, 1))
+            second = asyncio.create_task(other.commit(tickets))
+            await eventually(lambda: _wait_for_locks(parley, 2))
         await first
         assert [result.reason for result in await second if isinstance(result, Refused)] == [reason]
         assert await parley.open_match(ada) is None
 
 
-async def _somebody_waits_for_a_lock(parley: Backend) -> bool:
+async def test_the_queue_sees_a_suspension_that_was_committed_while_it_waited(
+    parley: Backend, database_url: str
+) -> None:
+    """Who is suspended in the moment of joining does not slip in."""
+    async with backend(database_url) as other:
+        ada, bob = await parley.people(2)
+        async with held_up(database_url, ada):
+            first = asyncio.create_task(parley.transact(lambda uow: suspends(uow, parley, ada, bob)))
+            await eventually(lambda: _wait_for_locks(parley, 1))
+            second = asyncio.create_task(other.join(ada))
+            await eventually(lambda: _wait_for_locks(parley, 2))
+        await first
+        with pytest.raises(Suspended):
+            await second
+
+
+@asynccontextmanager
+async def held_up(dsn: str, *user_ids: UUID) -> AsyncIterator[None]:
+    """Holds the heads, so that whoever wants them queues up in the order of coming."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT FROM head WHERE user_id = ANY($1) ORDER BY user_id FOR UPDATE", user_ids)
+            yield
+    finally:
+        await connection.close()
+
+
+async def _wait_for_locks(parley: Backend, count: int) -> bool:
     async with parley.database.reading() as connection:
         waiting = (
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
-        return bool(await connection.scalar(text(waiting)))
+        return bool(await connection.scalar(text(waiting)) == count)
 
 
 async def test_several_leaders_match_a_pair_once(parley: Backend, database_url: str) -> None:

@@ -17,8 +17,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
+from persistence.database import engine_for
 from persistence.embedded import (
     DataDirectoryInUse,
     EmbeddedPostgres,
@@ -160,13 +160,13 @@ def test_data_outlive_a_stop_and_nothing_else_does(tmp_path: Path) -> None:
     assert {entry.name for entry in data_dir.iterdir()} == {"postgres", "postgres.lock", "postgres.log"}
 
 
-def test_both_addresses_lead_to_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_address_leads_to_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer with PGPORT and PGHOST set for another project must not end up in that one's database."""
     for name, value in {"PGPORT": "1", "PGHOST": "elsewhere", "PGUSER": "nobody", "PGDATABASE": "other"}.items():
         monkeypatch.setenv(name, value)
 
-    async def through_sqlalchemy(url: str) -> object:
-        engine = create_async_engine(url)
+    async def through_sqlalchemy(dsn: str) -> object:
+        engine = engine_for(dsn)
         async with engine.connect() as connection:
             answer = await connection.scalar(text("SELECT current_database()"))
         await engine.dispose()
@@ -174,7 +174,7 @@ def test_both_addresses_lead_to_the_database(tmp_path: Path, monkeypatch: pytest
 
     with embedded_postgres(tmp_path, durable=False) as postgres:
         assert ask(postgres, "SELECT current_user || '@' || current_database()") == "parley@parley"
-        assert asyncio.run(through_sqlalchemy(postgres.sqlalchemy_url(database="template1"))) == "template1"
+        assert asyncio.run(through_sqlalchemy(postgres.dsn(database="template1"))) == "template1"
 
 
 def test_settings_are_those_of_a_server_that_keeps_its_word_and_its_secrets(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
+from api import uvicorn_http
 from tests.toy_server import Toy, caller, toy_server, until
 
 MODERN = {"accept": "application/graphql-response+json"}
@@ -201,6 +203,39 @@ async def test_a_body_that_does_not_arrive_is_408(toy: Toy) -> None:
     writer.write(b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
     async with asyncio.timeout(5):
         assert b"408" in await reader.readline()
+    writer.close()
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /gra", b"POST /graphql HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+async def test_a_connection_that_asks_for_nothing_is_dropped(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    """One stranger could otherwise take every file descriptor of the server, a byte each, and keep everybody out for good."""
+    monkeypatch.setattr(uvicorn_http, "REQUEST_SECONDS", 0.3)
+    reader, writer = await asyncio.open_connection("127.0.0.1", toy.port)
+    async with asyncio.timeout(5):
+        with suppress(ConnectionError):
+            for byte in sent:  # Dripped: what comes late must not move the deadline.
+                writer.write(bytes([byte]))
+                await writer.drain()
+            assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_connection_that_was_served_is_dropped_when_it_begins_again_and_stops(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same trick works after an honest request, when the time for idle connections no longer counts."""
+    monkeypatch.setattr(uvicorn_http, "REQUEST_SECONDS", 0.3)
+    reader, writer = await asyncio.open_connection("127.0.0.1", toy.port)
+    request = b"GET /graphql?query=%7Bhello%7D HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with asyncio.timeout(5):
+        for _ in range(2):
+            writer.write(request)
+            assert b"200" in await reader.readuntil(b"}}")
+        writer.write(request[:9])
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
     writer.close()
 
 

@@ -368,3 +368,17 @@ async def test_shutdown_closes_all_with_1012_and_takes_no_more() -> None:
             await connect(toy.url.replace("http", "ws"), subprotocols=[Subprotocol("graphql-transport-ws")])
         assert refusal.value.response.status_code == 503
         await all_gone(toy)
+
+
+@pytest.mark.parametrize(
+    "operation", ['mutation { note(name: "late") }', "{ userId }", "subscription { count(to: 1) { number } }"]
+)
+async def test_a_revoked_session_gets_nothing_done_on_a_socket_that_is_still_open(operation: str) -> None:
+    """Signing out ends what the session may do at that moment, not when somebody next looks through all sockets."""
+    async with toy_server() as toy, toy.client("ok:ada") as client:
+        toy.sockets.revoked.add(caller("ada").user_id)
+        await client.subscribe("1", operation)
+        code, _ = await client.closed()
+        assert code == 4401
+        assert toy.state.started == []
+        assert toy.live.delivered == 0

@@ -7,6 +7,7 @@ import json
 import logging
 import socket
 import threading
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -330,3 +331,26 @@ def test_no_frames_break_the_server(port: int, frames: list[str | bytes], init: 
             pass
     # 1000 is our own, after the last ping was answered.
     assert connection.close_code in {1000, 4400, 4401, 4409, 4429}
+
+
+async def test_a_stream_does_not_keep_what_its_client_sent_beside_it() -> None:
+    """Sixteen frames of one stranger, full of variables that nobody asked for, held 340 MB for as long as the socket was open."""
+    held = '{"a": "' + "x" * 900_000 + '"}'
+    async with toy_server() as toy, toy.client() as client:
+        tracemalloc.start()
+        try:
+            for number in range(8):
+                query = "subscription { hang }"
+                frame = orjson.dumps({"id": str(number), "type": "subscribe", "payload": {"query": query}}).decode()
+                await client.connection.send(frame[:-2] + f', "variables": {held}}}}}')
+            await until(lambda: toy.live.operations == 8)
+            await until(lambda: tracemalloc.get_traced_memory()[0] < 4_000_000)
+        finally:
+            tracemalloc.stop()
+
+
+async def test_a_socket_keeps_no_long_text_as_its_cursor() -> None:
+    """What `connection_init` brings is kept for hours: a thousand strangers with a megabyte each would fill the memory."""
+    async with toy_server() as toy, toy.client(init=False) as client:
+        await client.send(type="connection_init", payload={"after": "x" * 201})
+        assert await client.closed() == (4400, "after is longer than 200 characters.")

@@ -112,17 +112,6 @@ async def test_a_refusal_takes_nothing_and_costs_count(database: Database) -> No
         await limits.take("key", burst=10, period=HOUR, cost=11)
 
 
-async def test_what_is_full_again_is_forgotten(database: Database) -> None:
-    """The table does not grow with every network that ever was here, and forgetting gives nobody more than the burst."""
-    limits = PostgresRateLimits(database.reading)
-    await taken(limits, "old", 4, 4)
-    await pass_time(database, HOUR)
-    await taken(limits, "new", 4, 4)
-    assert await limits.forget_full() == 1
-    assert await taken(limits, "new", 2, 4) == 0
-    assert await taken(limits, "old", 5, 4) == 4
-
-
 async def test_limits_that_are_off_refuse_nobody() -> None:
     """Who measures their own server is not stopped by it."""
     for _ in range(100):

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
+from api.matcher import TICK_SECONDS
 from domain.errors import Conflict, Unavailable
 from domain.events import Matched, MatchEnded
 from domain.matchmaking.commit import NewMatch, Refusal
@@ -20,13 +21,16 @@ from domain.matchmaking.queue import leave_queue, new_ticket
 from domain.matchmaking.ticket import ChatMode, Preferences
 from domain.ports import UnitOfWork
 from domain.rooms import MatchEndReason
+from tests.identity_world import Clock
 from tests.matching_world import ANYONE, Backend, backend, eventually
 
 T = TypeVar("T")
 Work = Callable[[UnitOfWork], Awaitable[T]]
 
-WITHIN = 1.0
-"""Seconds: invariant 10."""
+PROMISED = 1.0
+"""Seconds: invariant 10, on a machine that has time for it."""
+WITHIN = 10.0
+"""Seconds after which what should happen within `PROMISED` is taken for lost, on a machine that runs everybody's tests."""
 
 
 @pytest.fixture
@@ -63,26 +67,30 @@ async def looked(parley: Backend, times: int = 2) -> None:
 
 async def test_10_a_legal_pair_that_waits_is_matched_within_a_second(parley: Backend) -> None:
     """The product's promise; and no poke is needed for it, for a poke may be lost."""
-    ada, bob = await parley.people(2)
-    await parley.join(ada)
-    await parley.join(bob)
-    await met(parley, ada, bob)
-    assert isinstance(parley.inbox.of(ada)[-1], Matched)
-    await eventually(lambda: _true(parley.matcher.matches == 1 and len(parley.matcher.pool) == 0))
+    took = []
+    for _ in range(7):
+        ada, bob = await parley.people(2)
+        await parley.join(ada)
+        last = await parley.join(bob)
+        room = await parley.room(await met(parley, ada, bob))
+        took.append((room.created_at - last.enqueued_at).total_seconds())
+        assert isinstance(parley.inbox.of(ada)[-1], Matched)
+    assert sorted(took)[3] < PROMISED
+    await eventually(lambda: _true(parley.matcher.matches == 7 and len(parley.matcher.pool) == 0))
 
 
 async def test_a_poke_is_heeded_at_once(parley: Backend) -> None:
     """With two people in the queue nobody waits for a tick."""
     ada, bob = await parley.people(2)
     await parley.join(ada)
-    await looked(parley)
-    await parley.join(bob)
-    parley.matcher.poke()
-    assert await eventually(lambda: _seated(parley, bob)) < WITHIN
-
-
-async def _seated(parley: Backend, user_id: UUID) -> bool:
-    return await parley.open_match(user_id) is not None
+    took = []
+    for _ in range(7):
+        ticket = await parley.join(bob)
+        parley.matcher.poke()
+        room = await parley.room(await met(parley, ada, bob))
+        took.append((room.created_at - ticket.enqueued_at).total_seconds())
+        await parley.skip(ada, room.id, cooldown=timedelta(0))
+    assert sorted(took)[3] < TICK_SECONDS / 2
 
 
 async def test_widening_matches_by_time_alone(parley: Backend) -> None:
@@ -92,7 +100,7 @@ async def test_widening_matches_by_time_alone(parley: Backend) -> None:
     await parley.join(bob, Preferences(ChatMode.TEXT, ("tea",), (), 1))
     await looked(parley)
     assert await parley.open_match(ada) is None
-    await met(parley, ada, bob, 1 + WITHIN)
+    await met(parley, ada, bob)
 
 
 async def test_the_end_of_a_cooldown_matches_by_time_alone(parley: Backend) -> None:
@@ -104,7 +112,7 @@ async def test_the_end_of_a_cooldown_matches_by_time_alone(parley: Backend) -> N
     await asyncio.gather(*(parley.skip(user_id, room_id, cooldown=timedelta(seconds=1)) for user_id in (ada, bob)))
     await looked(parley)
     assert await parley.open_match(ada) is None
-    assert await met(parley, ada, bob, 1 + WITHIN) != room_id
+    assert await met(parley, ada, bob) != room_id
 
 
 async def test_an_unblock_matches(parley: Backend) -> None:
@@ -218,10 +226,46 @@ async def test_a_partner_who_was_not_reached_is_replaced(parley: Backend) -> Non
             older = f"UPDATE {table} SET {column} = {column} - interval '5 seconds'"  # noqa: S608  # names of ours
             await connection.execute(text(older))
     await parley.join(eve)
-    await met(parley, ada, eve, 2 * WITHIN)
+    await met(parley, ada, eve, 3 * WITHIN)
     assert MatchEnded(room_id, MatchEndReason.YOU_LEFT) in parley.inbox.of(bob)
     await eventually(lambda: _true(parley.matcher.lost == 1))
     assert parley.matcher.sweep_errors == 0
+
+
+async def test_a_match_whose_notes_are_late_is_not_ended(database_url: str) -> None:
+    """The server stood still, or the database was away, for the first seconds of a match: both were told and talk, and the note
+    of that is written a moment after the sweep looked.
+    """
+    clock = Clock()
+    async with backend(database_url, clock) as parley:
+        ada, bob = await parley.people(2)
+        room = await parley.match(ada, bob)
+        clock.forward(seconds=30)
+        await parley.matcher.sweep()
+        assert (await parley.room(room.id)).open
+        await parley.reach(*(member.id for member in room.members))
+        clock.forward(seconds=1)
+        await parley.matcher.sweep()
+        assert (await parley.room(room.id)).open
+
+
+async def test_a_ticket_of_somebody_who_returns_after_an_outage_is_kept(database_url: str) -> None:
+    """Nobody could come back while the database was away: the place in the queue is held until presence has seen that."""
+    clock = Clock()
+    async with backend(database_url, clock) as parley:
+        ada = await parley.person()
+        ticket = await parley.join(ada)
+        await parley.detach(ada)
+        clock.forward(seconds=30)
+        await parley.matcher.sweep()
+        await parley.transact(lambda uow: uow.connections.prolong_holds(clock() + timedelta(seconds=20)))
+        clock.forward(seconds=1)
+        await parley.matcher.sweep()
+        assert await parley.waiting(ada) == ticket
+        clock.forward(seconds=20)
+        await parley.matcher.sweep()
+        await parley.matcher.sweep()
+        assert await parley.waiting(ada) is None
 
 
 async def test_ghosts_are_swept_out(parley: Backend) -> None:
@@ -253,7 +297,7 @@ async def test_the_loop_survives_an_outage(parley: Backend) -> None:
     await parley.join(ada)
     await parley.join(bob)
     parley.matcher._read = read
-    await met(parley, ada, bob, 3.0)
+    await met(parley, ada, bob)
     assert parley.matcher.healthy(parley.clock())
 
 
@@ -271,7 +315,7 @@ async def test_a_fault_of_ours_does_not_end_the_loop(parley: Backend) -> None:
     parley.matcher.pool.propose = propose  # type: ignore[method-assign]
     await parley.join(ada)
     await parley.join(bob)
-    await met(parley, ada, bob, 3.0)
+    await met(parley, ada, bob)
 
 
 async def _true(condition: bool) -> bool:  # noqa: FBT001

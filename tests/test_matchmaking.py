@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import fields
 from datetime import timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-import strawberry
-from strawberry.schema.config import StrawberryConfig
 
-from domain.errors import AlreadyInMatch, InvalidInput, NotFound, Suspended
+from domain.errors import AlreadyInMatch, NotFound, Suspended
 from domain.events import Matched, MatchEnded, MemberLeft, QueueJoined, QueueLeft
-from domain.identity import Caller, SessionScope
 from domain.matchmaking.commit import NewMatch
 from domain.matchmaking.losses import end_unreached, expire_ticket
-from domain.matchmaking.preferences import preferences
 from domain.matchmaking.queue import leave_queue
 from domain.matchmaking.ticket import ChatMode, Preferences, QueueLeaveReason, TicketStatus
 from domain.rooms import MatchEndReason, MemberLeaveReason, MemberRole, MemberStatus, Room
 from domain.safety import SuspensionScope
-from persistence.directory import CachedRooms, Directory
-from schema.context import Context, Services
-from schema.matchmaking import MatchmakingMutation, MatchmakingQuery
-from schema.rooms import RoomsQuery
-from schema.scalars import SCALARS
 from tests.identity_world import Clock
 from tests.matching_world import ANYONE, COOLDOWN, Backend, backend
 
@@ -56,7 +45,7 @@ async def left(parley: Backend, user_id: UUID) -> TicketStatus | None:
 
 async def unreached(parley: Backend, room: Room) -> bool:
     """Whether the sweep ends the match because of somebody who was not reached."""
-    return await parley.transact(lambda uow: end_unreached(uow, room.id, new_id=uuid4, now=parley.clock()))
+    return await parley.transact(lambda uow: end_unreached(uow, room.id, new_id=uuid4, clock=parley.clock))
 
 
 async def expired(parley: Backend, user_id: UUID) -> QueueLeaveReason | None:
@@ -71,83 +60,6 @@ async def expired(parley: Backend, user_id: UUID) -> QueueLeaveReason | None:
     assert isinstance(event, QueueLeft)
     assert event.ticket == ticket
     return event.reason
-
-
-# ------------------------------------------------------------------------------------------ preferences
-
-
-@pytest.mark.parametrize(
-    ("given", "kept"),
-    [
-        (["Chess"], ("chess",)),
-        (["  Straße  "], ("strasse",)),
-        (["CAFE\u0301", "café"], ("café",)),
-        (["ﬁlm", "film"], ("film",)),
-        (["日本語", "x" * 40], ("日本語", "x" * 40)),
-        (["\u00a0go\u3000"], ("go",)),
-        (["👩\u200d💻"], ("👩\u200d💻",)),
-        (["b", "a", "B"], ("b", "a")),
-        ([], ()),
-    ],
-)
-def test_interests_are_compared_in_one_form(given: list[str], kept: tuple[str, ...]) -> None:
-    """Two people who love the same thing find each other however their keyboards spell it."""
-    assert preferences(ChatMode.TEXT, given, [], 0).interests == kept
-
-
-@pytest.mark.parametrize(
-    ("given", "kept"),
-    [
-        (["en-GB", "EN-gb"], ("en-gb",)),
-        (
-            ["zh-Hant-TW", "sr-Latn", "es-419", "de-CH-1901", "sl-rozaj-biske"],
-            ("zh-hant-tw", "sr-latn", "es-419", "de-ch-1901", "sl-rozaj-biske"),
-        ),
-        (
-            ["en-a-myext-b-another", "de-x-private", "x-own", "i-klingon", "und"],
-            ("en-a-myext-b-another", "de-x-private", "x-own", "i-klingon", "und"),
-        ),
-    ],
-)
-def test_languages_are_tags_in_lower_case(given: list[str], kept: tuple[str, ...]) -> None:
-    """What a browser gives as `navigator.languages` is taken as it is."""
-    assert preferences(ChatMode.TEXT, [], given, 0).languages == kept
-
-
-@pytest.mark.parametrize(
-    ("interests", "languages", "patience", "field", "says"),
-    [
-        ([str(i) for i in range(11)], [], 0, "interests", "10"),
-        (["ok", ""], [], 0, "interests", "[1]"),
-        (["  "], [], 0, "interests", "[0]"),
-        (["\u200b\u200d"], [], 0, "interests", "[0]"),
-        (["x" * 41], [], 0, "interests", "[0]"),
-        (["\ufdfa" * 3], [], 0, "interests", "[0]"),
-        (["a" + "\u0301\u0316" * 500_000], [], 0, "interests", "[0]"),
-        (["a\x00b"], [], 0, "interests", "[0]"),
-        (["a\nb"], [], 0, "interests", "[0]"),
-        (["a\u202eb"], [], 0, "interests", "[0]"),
-        (["\ud800"], [], 0, "interests", "[0]"),
-        ([], ["en"] * 11, 0, "languages", "10"),
-        ([], ["en", ""], 0, "languages", "[1]"),
-        ([], ["en_GB"], 0, "languages", "[0]"),
-        ([], ["e"], 0, "languages", "[0]"),
-        ([], [" en"], 0, "languages", "[0]"),
-        ([], ["en-"], 0, "languages", "[0]"),
-        ([], ["ｅｎ"], 0, "languages", "[0]"),  # noqa: RUF001  # full width
-        ([], ["en-x-" + "-".join(["abcdefgh"] * 4)], 0, "languages", "[0]"),
-        ([], [], -1, "patience", "120"),
-        ([], [], 121, "patience", "120"),
-    ],
-)
-def test_bad_preferences_are_refused_by_name(
-    interests: list[str], languages: list[str], patience: int, field: str, says: str
-) -> None:
-    """A front end can point at the field that it got wrong; nothing unreadable is shown to a partner."""
-    with pytest.raises(InvalidInput) as refused:
-        preferences(ChatMode.TEXT, interests, languages, patience)
-    assert refused.value.field == field
-    assert says in str(refused.value)
 
 
 # ------------------------------------------------------------------------------------------ joining and leaving
@@ -504,106 +416,3 @@ async def test_a_skip_while_detached_waits_for_the_socket(parley: Backend, clock
     (refused,) = await parley.commit((ticket, await parley.join(eve)))
     assert getattr(refused, "reason", None) == "DETACHED"
     assert ticket.preferences == ANYONE
-
-
-# ------------------------------------------------------------------------------------------ the API
-
-TICKET = "ticket { id status mode interests languages enqueuedAt widensAt room { id me { displayName } members { displayName } } }"
-JOIN = f"""mutation ($input: JoinQueueInput!) {{ joinQueue(input: $input) {{ __typename
-  ... on JoinQueueSuccess {{ {TICKET} }} ... on InvalidInputError {{ field message }}
-  ... on AlreadyInMatchError {{ room {{ id me {{ displayName }} }} }} ... on SuspendedError {{ suspension {{ id }} }} }} }}"""
-SKIP = f"""mutation ($input: SkipInput!) {{ skip(input: $input) {{ __typename
-  ... on SkipSuccess {{ {TICKET} }} ... on NotFoundError {{ message }} ... on SuspendedError {{ suspension {{ id }} }} }} }}"""
-LEAVE = f"mutation {{ leaveQueue {{ ... on LeaveQueueSuccess {{ {TICKET} }} }} }}"
-
-
-@strawberry.type
-class Query(MatchmakingQuery, RoomsQuery):
-    """What these tests ask."""
-
-
-SCHEMA = strawberry.Schema(Query, MatchmakingMutation, config=StrawberryConfig(scalar_map={**SCALARS}))
-
-
-async def ask(parley: Backend, user_id: UUID, operation: str, **given: object) -> Any:  # noqa: ANN401  # JSON
-    """What the API answers the user; the only field of it."""
-    parts: dict[str, Any] = dict.fromkeys(part.name for part in fields(Services))  # Matchmaking needs no others.
-    parts |= {
-        "transact": parley.database.transact,
-        "read": parley.database.read,
-        "clock": parley.clock,
-        "new_id": uuid4,
-    }
-    parts |= {"skip_cooldown": COOLDOWN, "queue_changed": parley.matcher.poke}
-    parts |= {"directory": Directory(CachedRooms(), parley.database.reading)}
-    caller = Caller(user_id, uuid4(), SessionScope.FULL, parley.clock() + timedelta(minutes=15))
-    context = Context(Services(**parts), caller, "203.0.113.7")
-    result = await SCHEMA.execute(operation, {"input": given}, context_value=context)
-    assert not result.errors
-    assert result.data
-    (answer,) = result.data.values()
-    return answer
-
-
-async def test_the_api_from_joining_to_skipping(parley: Backend, clock: Clock) -> None:
-    """What a front end sends and gets, field by field, with nothing given but what it must."""
-    ada, bob = await parley.person("Ada"), await parley.person("Bob")
-    joined = await ask(parley, ada, JOIN)
-    ticket = joined["ticket"]
-    assert joined["__typename"] == "JoinQueueSuccess"
-    assert ticket | {"id": None} == {
-        "id": None,
-        "status": "WAITING",
-        "mode": "VIDEO",
-        "interests": [],
-        "languages": [],
-        "enqueuedAt": "2026-11-21T09:30:00.000Z",
-        "widensAt": "2026-11-21T09:30:10.000Z",
-        "room": None,
-    }
-    assert await ask(parley, ada, f"{{ {TICKET} }}") == ticket
-    changed = await ask(parley, ada, JOIN, mode="TEXT", interests=[" Go "], languages=["en-GB"], patience=120)
-    assert (changed["ticket"]["id"], changed["ticket"]["interests"]) == (ticket["id"], ["go"])
-    assert changed["ticket"]["languages"] == ["en-gb"]
-    assert (await ask(parley, ada, LEAVE))["ticket"]["status"] == "CANCELLED"
-    assert (await ask(parley, ada, LEAVE))["ticket"] is None
-    assert await ask(parley, ada, f"{{ {TICKET} }}") is None
-    room = await parley.match(ada, bob)
-    again = await ask(parley, ada, JOIN)
-    assert again == {"__typename": "AlreadyInMatchError", "room": {"id": str(room.id), "me": {"displayName": "Ada"}}}
-    skipped = await ask(parley, ada, SKIP, roomId=str(room.id))
-    assert (skipped["__typename"], skipped["ticket"]["status"]) == ("SkipSuccess", "WAITING")
-    assert (await ask(parley, bob, SKIP, roomId=str(room.id), requeue=False))["ticket"] is None
-
-
-@pytest.mark.parametrize(
-    ("given", "field"),
-    [
-        ({"interests": ["ok", ""]}, "interests"),
-        ({"languages": ["english please"]}, "languages"),
-        ({"patience": 121}, "patience"),
-    ],
-)
-async def test_the_api_refuses_bad_wishes_and_changes_nothing(
-    parley: Backend, given: dict[str, object], field: str
-) -> None:
-    """A mistake in a form is answered by the name of the field, and the ticket there is stays as it is."""
-    ada = await parley.person()
-    ticket = await parley.join(ada)
-    answer = await ask(parley, ada, JOIN, **given)
-    assert (answer["__typename"], answer["field"]) == ("InvalidInputError", field)
-    assert await parley.waiting(ada) == ticket
-
-
-@pytest.mark.parametrize("room_id", ["", "nonsense", "{00000000-0000-4000-8000-000000000000}", str(uuid4())])
-async def test_the_api_knows_no_such_room(parley: Backend, room_id: str) -> None:
-    """A malformed ID is answered like one that nobody has."""
-    ada = await parley.person()
-    assert (await ask(parley, ada, SKIP, roomId=room_id))["__typename"] == "NotFoundError"
-
-
-async def test_the_api_tells_the_suspended_why(parley: Backend) -> None:
-    """Who may not meet anyone learns of the suspension, not of an error."""
-    ada = await parley.person()
-    suspension = await parley.suspend(ada)
-    assert await ask(parley, ada, JOIN) == {"__typename": "SuspendedError", "suspension": {"id": str(suspension.id)}}

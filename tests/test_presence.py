@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -11,9 +12,10 @@ import pytest
 from sqlalchemy import text
 
 from api.graphql_ws.socket import GraphQLSocket
-from domain.errors import RateLimited, Unauthenticated
+from domain.errors import RateLimited, Unauthenticated, Unavailable
 from domain.events import MatchEnded, MemberLeft, MemberUpdated
 from domain.identity import Caller
+from domain.matchmaking.losses import end_unreached
 from domain.matchmaking.queue import skip
 from domain.matchmaking.ticket import Ticket
 from domain.ports import UnitOfWork
@@ -167,6 +169,37 @@ async def test_a_ticket_pauses_while_its_user_is_gone_and_keeps_its_place(world:
     assert world.returned == returned + 1  # The matcher is told to look.
 
 
+async def test_time_in_which_nobody_could_come_back_costs_no_seat(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database was away, or the server's machine stood still: who lost the connection just before could not return, and is
+    given the time to do it now.
+    """
+    ada, _, room = await gone(world, 0)
+    await world.presence.sweep()
+    transact = world.presence._transact
+
+    async def away(work: Callable[[UnitOfWork], Awaitable[object]]) -> object:
+        raise Unavailable
+
+    present = time.monotonic()
+    monkeypatch.setattr(world.presence, "_monotonic", lambda: present)
+    monkeypatch.setattr(world.presence, "_transact", away)
+    for _ in range(4):
+        world.clock.forward(seconds=10)
+        present += 10
+        with pytest.raises(Unavailable):
+            await world.presence.sweep()
+    monkeypatch.setattr(world.presence, "_transact", transact)
+    await world.presence.sweep()
+    assert (await world.room(room.id)).open
+    world.clock.forward(seconds=19)
+    present += 1
+    await world.connect(ada)
+    await world.presence.sweep()
+    assert await world.status(room, ada) is MemberStatus.ONLINE
+
+
 async def test_what_nobody_holds_any_more_is_not_looked_at_for_ever(world: World) -> None:
     """A service of strangers has a million accounts that are gone: a sweep a second must not read them."""
     ada, _, _ = await gone(world, 21)
@@ -206,6 +239,20 @@ async def test_a_killed_server_holds_seats_and_places_for_those_who_come_back(da
         await world.presence.sweep()
         assert not (await world.room(room.id)).open  # Bob never came.
         assert await world.told(ada) != []
+
+
+async def test_a_match_made_just_before_a_crash_outlives_it(database_url: str) -> None:
+    """Who was told of the match is noted a moment later, and a crash in between must not part two who already talk."""
+    async with rooms_world(database_url) as before:
+        ada, bob, room = await before.pair()
+        clock = before.clock
+    clock.forward(seconds=6)
+    async with rooms_world(database_url, clock) as world:
+        assert not await world.database.transact(lambda uow: end_unreached(uow, room.id, new_id=uuid4, clock=clock))
+        await world.connect(ada)
+        await world.connect(bob)
+        assert (await world.room(room.id)).open
+        assert await world.database.read(lambda uow: uow.rooms.unreached(clock())) == []
 
 
 async def test_a_new_worker_leaves_no_trace_of_the_old_one(database_url: str) -> None:
@@ -268,7 +315,7 @@ async def test_skip_return_and_loss_at_once_end_a_match_once(world: World) -> No
 
         async def skipping(room: Room = room, bob: Caller = bob) -> None:
             async def work(uow: UnitOfWork) -> None:
-                await skip(uow, bob.user_id, room.id, requeue=True, cooldown=RESUME, new_id=uuid4, now=world.clock())
+                await skip(uow, bob.user_id, room.id, requeue=True, cooldown=RESUME, new_id=uuid4, clock=world.clock)
 
             await world.database.transact(work)
 

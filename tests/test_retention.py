@@ -37,6 +37,8 @@ TICKET = """
     VALUES (:id, :user, 'MATCHED', 'TEXT', '{}', '{}', 0, :at, :at, :at, :at, false, true, :room)
 """
 BAR = "INSERT INTO pair_bar (low_id, high_id, kind, until, changed_at) VALUES (:low, :high, :kind, :until, :now)"
+SESSION = "INSERT INTO session (id, user_id, scope, created_at) VALUES (:id, :user, 'FULL', :now)"
+TOKEN = "INSERT INTO refresh_token (token_hash, session_id, issued_at, expires_at) VALUES (:hash, :session, :at, :until)"
 LIMITS = "INSERT INTO rate_limit (key, full_at) VALUES ('past', :past), ('future', :future)"
 
 
@@ -72,11 +74,16 @@ async def test_what_nobody_needs_any_more_goes_and_the_rest_stays(engine: AsyncE
         hours = timedelta(hours=2)
         for kind, until in (("COOLDOWN", now - hours), ("LOST", now + hours), ("BLOCK_BY_LOW", None)):
             await run(BAR, low=user, high=other, kind=kind, until=until, now=now)
+        session = uuid4()
+        await run(SESSION, id=session, user=user, now=now)
+        for number in range(5):
+            until = now + timedelta(days=number - 3)
+            await run(TOKEN, hash=bytes([number]), session=session, at=now, until=until)
         await run(LIMITS, past=now - timedelta(seconds=1), future=now + hours)
 
-    gone = await purge(reading, now)
+    gone = await purge(reading, now, batch=1)
 
-    assert gone == {"rate_limit": 1, "pair_bar": 1, "refresh_token": 0, "ticket": 2, "member": 1, "room": 1}
+    assert gone == {"rate_limit": 1, "pair_bar": 1, "refresh_token": 3, "ticket": 2, "member": 1, "room": 1}
     assert await purge(reading, now) == dict.fromkeys(gone, 0)
     async with reading() as connection:
         assert (await connection.execute(text("SELECT id FROM room"))).scalars().all() == [fresh]

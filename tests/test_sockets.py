@@ -13,9 +13,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from api import presence as api_presence
+from api.buckets import SOCKETS_BURST, LocalThrottle
 from api.presence import Presence, Reached
 from domain import presence as domain_presence
-from domain.errors import Unavailable
+from domain.errors import RateLimited, Unavailable
 from domain.identity import Caller, SessionScope
 from domain.ports import Transact, UnitOfWork
 from tests.identity_world import START, Clock
@@ -63,7 +64,7 @@ def presence_over(transact: Any, **parts: Any) -> Presence:  # noqa: ANN401  # a
 
     needs: dict[str, Any] = {
         "read": transact, "clock": Clock(), "resume": RESUME, "control_version": lambda _: 0, "standing": stands,
-        "attached": lambda: None,
+        "attached": lambda: None, "opening": lambda _: None,
     }  # fmt: skip
     return Presence(transact=transact, **(needs | parts))
 
@@ -199,6 +200,44 @@ async def test_revoked_sessions_are_closed_for_good_and_changed_ones_to_refresh(
     assert [one.codes for one in sockets] == [[4401], [4403], []]
     await presence.recheck()
     assert len(asked) == 3
+
+
+async def test_a_user_who_opens_sockets_without_end_is_told_to_come_back_later() -> None:
+    """Each socket costs the database two transactions: one user in a loop would keep everybody else from attaching."""
+    throttle, faulty, ada = LocalThrottle(lambda: 0.0), Faulty(), somebody()
+    presence = presence_over(faulty, opening=throttle.socket)
+    for _ in range(SOCKETS_BURST):
+        one = socket()
+        await presence.opened(ada, one)
+        await presence.closed(one)
+    await until(lambda: presence.leaving == 0)
+    calls, another = faulty.calls, socket()
+    with pytest.raises(RateLimited):
+        await presence.opened(ada, another)
+    await presence.closed(another)
+    await until(lambda: presence.leaving == 0)
+    assert faulty.calls == calls
+    await presence.opened(somebody(), socket())
+
+
+async def test_a_revoked_session_does_nothing_more_before_its_sockets_close() -> None:
+    """Whoever stole a session must not act with it in the half second until the next round of looking."""
+    version, good, asked = 0, True, 0
+
+    async def standing(caller: Caller) -> Caller | None:
+        nonlocal asked
+        asked += 1
+        return caller if good else None
+
+    presence = presence_over(Faulty(), standing=standing, control_version=lambda _: version)
+    here = socket()
+    await presence.opened(somebody(), here)
+    assert [await presence.stands(here) for _ in range(3)] == [True] * 3
+    assert asked == 1
+    version, good = 1, False
+    assert [await presence.stands(here) for _ in range(3)] == [False] * 3
+    assert here.codes == [4401]
+    assert asked == 2
 
 
 async def test_a_standing_that_cannot_be_told_now_is_asked_again() -> None:

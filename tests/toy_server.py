@@ -249,13 +249,14 @@ class FakeGate:
 
 
 class FakeSockets:
-    """Counts; fails for the users in `broken`, never answers for those in `stuck`."""
+    """Counts; fails for the users in `broken`, never answers for those in `stuck`, ends those in `revoked`."""
 
     def __init__(self) -> None:
         self.opened_sockets: list[GraphQLSocket] = []
         self.closed_sockets: list[GraphQLSocket] = []
         self.broken: set[UUID] = set()
         self.stuck: set[UUID] = set()
+        self.revoked: set[UUID] = set()
 
     async def opened(self, caller: Caller, socket: GraphQLSocket) -> None:
         self.opened_sockets.append(socket)
@@ -263,6 +264,12 @@ class FakeSockets:
             raise ConnectionResetError
         if caller.user_id in self.stuck:
             await asyncio.Event().wait()
+
+    async def stands(self, socket: GraphQLSocket) -> bool:
+        assert socket.caller is not None
+        if socket.caller.user_id in self.revoked:
+            socket.close(4401, "revoked")
+        return socket.caller.user_id not in self.revoked
 
     async def closed(self, socket: GraphQLSocket) -> None:
         await asyncio.sleep(0)

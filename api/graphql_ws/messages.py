@@ -16,6 +16,9 @@ SUBPROTOCOL = "graphql-transport-ws"
 MAX_ID = 128
 """Characters of an operation's ID; clients use UUIDs or counters."""
 
+MAX_AFTER = 200
+"""Characters of the cursor in `connection_init`, as of the scalar: the socket keeps it for as long as it lives."""
+
 
 class Close(IntEnum):
     """Why a socket was closed. graphql-ws retries EXPIRED, INIT_TIMEOUT, RESTART and TRY_AGAIN, and gives up on the
@@ -104,8 +107,7 @@ def parse(text: str | None) -> Frame:
         case "complete":
             return Complete(_id(message.get("id")))
         case "connection_init":
-            fields = _object(payload, "The payload of connection_init")
-            return ConnectionInit(_text(fields, "authorization"), _text(fields, "after"))
+            return _init(payload)
         case "ping":
             return _ping(payload)
         case "pong":
@@ -114,6 +116,14 @@ def parse(text: str | None) -> Frame:
         case str():
             raise _malformed("The type of the frame is not one that a client may send.")
     raise _malformed("The frame has no type.")
+
+
+def _init(payload: object) -> ConnectionInit:
+    fields = _object(payload, "The payload of connection_init")
+    after = _text(fields, "after")
+    if after is not None and len(after) > MAX_AFTER:
+        raise _malformed(f"after is longer than {MAX_AFTER} characters.")
+    return ConnectionInit(_text(fields, "authorization"), after)
 
 
 def _subscribe(id: object, payload: object, size: int) -> Subscribe:

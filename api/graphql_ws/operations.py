@@ -14,7 +14,7 @@ from schema.execution.documents import Rejected
 from schema.execution.errors import failure, told
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from api.graphql_ws.limits import SocketLimits
     from api.graphql_ws.live import LiveSockets
@@ -27,33 +27,46 @@ if TYPE_CHECKING:
 class _Operation:
     """One use of an ID. Compared by identity: an ID may be used again while its last operation still unwinds."""
 
-    __slots__ = ("frame", "prepared", "task")
+    __slots__ = ("_variables", "id", "name", "prepared", "size", "task")
 
     def __init__(self, frame: Subscribe, prepared: Prepared) -> None:
-        self.frame = frame
+        self.id = frame.id
+        self.name = frame.operation_name
+        self.size = frame.size
         self.prepared = prepared
         self.task: asyncio.Task[None] | None = None
         """None for mutations: they share the lane's."""
+        self._variables = frame.variables
 
-    @property
-    def id(self) -> str:
-        return self.frame.id
+    def take_variables(self) -> dict[str, Any] | None:
+        """The client's variables, once: a frame of 1 MiB can spell 25 MiB of them, and a stream lives for hours."""
+        variables, self._variables = self._variables, None
+        return variables
 
 
 class Operations:
     """Queries and subscriptions run at once, mutations one after the other in the order of their frames.
 
     So a candidate never overtakes the offer that it belongs to. `context` is what all of them find as `info.context`.
+    `stands` is asked before each one: False means that the socket's rights are gone and that it closes.
     """
 
     def __init__(
-        self, engine: Engine, context: object, outlet: Outlet, limits: SocketLimits, live: LiveSockets
+        self,
+        engine: Engine,
+        context: object,
+        outlet: Outlet,
+        limits: SocketLimits,
+        live: LiveSockets,
+        *,
+        stands: Callable[[], Awaitable[bool]],
     ) -> None:
         self._engine = engine
         self._context = context
         self._outlet = outlet
         self._limits = limits
         self._live_sockets = live
+        self._stands = stands
         self._live: dict[str, _Operation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._concurrent = 0
@@ -106,7 +119,7 @@ class Operations:
     # --- running ----------------------------------------------------------------------------------------------------
 
     def _queue(self, operation: _Operation) -> bytes | None:
-        size = operation.frame.size
+        size = operation.size
         if self._waiting and (
             len(self._waiting) >= self._limits.mutations
             or self._waiting_characters + size > self._limits.mutation_characters
@@ -122,45 +135,47 @@ class Operations:
     async def _run_lane(self) -> None:
         while self._waiting:
             operation = self._waiting.popleft()
-            self._waiting_characters -= operation.frame.size
+            self._waiting_characters -= operation.size
             if self._is_live(operation):
                 await self._once(operation)
         self._lane = None
 
     async def _once(self, operation: _Operation) -> None:
-        frame = operation.frame
         try:
+            if not await self._stands():
+                return
             result = await self._engine.execute(
-                operation.prepared, frame.variables, frame.operation_name, self._context
+                operation.prepared, operation.take_variables(), operation.name, self._context
             )
             if "data" not in result:
-                await self._finish(operation, error_frame(frame.id, result["errors"]))
-            elif await self._finish(operation, next_frame(frame.id, result), complete_frame(frame.id)):
+                await self._finish(operation, error_frame(operation.id, result["errors"]))
+            elif await self._finish(operation, next_frame(operation.id, result), complete_frame(operation.id)):
                 self._live_sockets.delivered += 1
         except Exception as error:  # noqa: BLE001 - a result that JSON cannot hold, for one
-            await self._finish(operation, error_frame(frame.id, [told(error)]))
+            await self._finish(operation, error_frame(operation.id, [told(error)]))
 
     async def _stream(self, operation: _Operation) -> None:
-        frame = operation.frame
         try:
+            if not await self._stands():
+                return
             outcome = await self._engine.subscribe(
-                operation.prepared, frame.variables, frame.operation_name, self._context
+                operation.prepared, operation.take_variables(), operation.name, self._context
             )
             if isinstance(outcome, dict):
-                await self._finish(operation, error_frame(frame.id, outcome["errors"]))
+                await self._finish(operation, error_frame(operation.id, outcome["errors"]))
                 return
             async with aclosing(outcome) as events:
                 async for event in events:
                     if "data" not in event.result:
-                        await self._finish(operation, error_frame(frame.id, event.result["errors"]))
+                        await self._finish(operation, error_frame(operation.id, event.result["errors"]))
                         return
                     if not await self._next(operation, event.result):
                         return
                     if event.delivered is not None:
                         event.delivered()
-            await self._finish(operation, complete_frame(frame.id))
+            await self._finish(operation, complete_frame(operation.id))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is told that its stream ended
-            await self._finish(operation, error_frame(frame.id, [told(error)]))
+            await self._finish(operation, error_frame(operation.id, [told(error)]))
 
     async def _next(self, operation: _Operation, result: dict[str, Any]) -> bool:
         frame = next_frame(operation.id, result)

@@ -130,7 +130,9 @@ class GraphQLSocket:
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is to come back, which 1011 and 4500 forbid
             told(error)
             raise Refused(Close.TRY_AGAIN, "The service is not available: try again.") from None
-        self._operations = Operations(self._server.engine, context, self._outlet, self._limits, self._server.live)
+        self._operations = Operations(
+            self._server.engine, context, self._outlet, self._limits, self._server.live, stands=self._stands
+        )
         await self._reply(ACK)
         self._next_beat()
 
@@ -146,6 +148,9 @@ class GraphQLSocket:
         self._attached = True
         await self._server.sockets.opened(caller, self)
         self._later("expiry", left, Close.EXPIRED, "The access token has expired: refresh it.")
+
+    async def _stands(self) -> bool:
+        return not self._attached or await self._server.sockets.stands(self)
 
     # --- time -------------------------------------------------------------------------------------------------------
 

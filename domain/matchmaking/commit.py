@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from domain.matchmaking.pool import Pair
     from domain.matchmaking.ticket import Ticket
-    from domain.ports import UnitOfWork
+    from domain.ports import Clock, UnitOfWork
 
 MOST_PAIRS = 256
 """Pairs in one commit: enough to pay for the fsync, few enough that their users wait for no lock that matters."""
@@ -105,7 +105,7 @@ async def commit_pairs(
     pairs: Sequence[Pair],
     *,
     new_id: Callable[[], UUID],
-    now: datetime,
+    clock: Clock,
 ) -> list[NewMatch | Refused]:
     """Opens a room for every pair that may meet, and answers pair by pair, in order. At most `MOST_PAIRS`.
 
@@ -113,6 +113,7 @@ async def commit_pairs(
     are harmless. Of pairs that share a user only the first is matched.
     """
     await uow.lock_users(user_id for pair in pairs for user_id in _users(pair))
+    now = clock()  # Not earlier: a suspension that began while we waited for the locks would seem to lie ahead.
     facts = await uow.matching.facts([(pair.first.id, pair.second.id) for pair in pairs], now)
     taken: set[UUID] = set()
     results: list[NewMatch | Refused] = []

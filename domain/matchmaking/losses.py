@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.matchmaking.ticket import Ticket
-    from domain.ports import UnitOfWork
+    from domain.ports import Clock, UnitOfWork
 
 REACHED_WITHIN = timedelta(seconds=5)
 """How long a side has to be told of its match, or to ask about its room."""
@@ -36,13 +36,14 @@ async def expire_ticket(uow: UnitOfWork, user_id: UUID, *, now: datetime) -> Tic
     return await end_ticket(uow, ticket, TicketStatus.EXPIRED, reason, now)
 
 
-async def end_unreached(uow: UnitOfWork, room_id: UUID, *, new_id: Callable[[], UUID], now: datetime) -> bool:
+async def end_unreached(uow: UnitOfWork, room_id: UUID, *, new_id: Callable[[], UUID], clock: Clock) -> bool:
     """Ends a match of which a side was not reached within 5 s of its beginning; False when that is not so (any more).
 
     The pair is barred for 60 s. A side that was reached is told PARTNER_LOST and queued again at the place it had, unless it
     may not match any more; one that was not is told YOU_LEFT and is not queued.
     """
     room = await uow.lock_room(room_id)
+    now = clock()
     if room is None or room.kind is not RoomKind.MATCH or now - room.created_at < REACHED_WITHIN:
         return False
     reached = await uow.rooms.reached(room_id)

@@ -18,26 +18,22 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from domain.ports import UnitOfWork
+    from domain.ports import Clock, UnitOfWork
     from domain.rooms import Room
 
 SKIP_AFTER_END = timedelta(seconds=60)
 """How long after its end a match can still be skipped: both may skip at once, and a lost answer may be asked for again."""
 
 
-async def waiting(uow: UnitOfWork, user_id: UUID) -> Ticket | None:
-    """The user's ticket that is WAITING."""
-    return await uow.tickets.waiting(user_id)
-
-
 async def join_queue(
-    uow: UnitOfWork, user_id: UUID, preferences: Preferences, *, new_id: Callable[[], UUID], now: datetime
+    uow: UnitOfWork, user_id: UUID, preferences: Preferences, *, new_id: Callable[[], UUID], clock: Clock
 ) -> Ticket:
     """The user's WAITING ticket with these preferences; a repeated call changes them and keeps the place in the queue.
 
     Raises `Suspended`, or `AlreadyInMatch` while the user sits in an open match.
     """
     await uow.lock_users((user_id,))
+    now = clock()  # Not earlier: a suspension that began while we waited for the lock would seem to lie ahead.
     await _refuse_suspended(uow, user_id, now)
     room = await uow.rooms.open_match_of(user_id)
     if room is not None:
@@ -70,7 +66,7 @@ async def skip(
     requeue: bool,
     cooldown: timedelta,
     new_id: Callable[[], UUID],
-    now: datetime,
+    clock: Clock,
 ) -> Ticket | None:
     """Ends the user's match, bars the two from meeting for `cooldown` (zero: no bar), and queues the user anew.
 
@@ -79,6 +75,7 @@ async def skip(
     Raises `NotFound` for any other room and, with `requeue`, `Suspended`: both change nothing.
     """
     room = await uow.lock_room(room_id, also=(user_id,))
+    now = clock()
     if room is None or not await _skippable(uow, room, user_id, now):
         raise NotFound
     if requeue:

@@ -58,11 +58,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_room")),
     )
     op.create_index(
-        "ix_room_open_match",
-        "room",
-        ["created_at"],
-        unique=False,
-        postgresql_where=sa.text("closed_at IS NULL AND kind = 'MATCH'"),
+        "ix_room_closed_at", "room", ["closed_at"], unique=False, postgresql_where=sa.text("closed_at IS NOT NULL")
     )
     op.create_table(
         "worker",
@@ -277,9 +273,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_account_device_id"), table_name="account")
     op.drop_table("account")
     op.drop_table("worker")
-    op.drop_index(
-        "ix_room_open_match", table_name="room", postgresql_where=sa.text("closed_at IS NULL AND kind = 'MATCH'")
-    )
+    op.drop_index("ix_room_closed_at", table_name="room", postgresql_where=sa.text("closed_at IS NOT NULL"))
     op.drop_table("room")
     op.drop_index(op.f("ix_rate_limit_full_at"), table_name="rate_limit")
     op.drop_table("rate_limit")

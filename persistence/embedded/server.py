@@ -81,14 +81,7 @@ class EmbeddedPostgres:
 
     def dsn(self, database: str = DATABASE) -> str:
         """Give the address of `database` for asyncpg and libpq, complete: no PG* variable changes where it leads."""
-        return self._address("postgresql", database)
-
-    def sqlalchemy_url(self, database: str = DATABASE) -> str:
-        """Give the address of `database` for SQLAlchemy's asyncpg dialect."""
-        return self._address("postgresql+asyncpg", database)
-
-    def _address(self, scheme: str, database: str) -> str:
-        return f"{scheme}://{SUPERUSER}@/{quote(database, safe='')}?host={self.socket_folder}&port={PORT}"
+        return f"postgresql://{SUPERUSER}@/{quote(database, safe='')}?host={self.socket_folder}&port={PORT}"
 
 
 @contextmanager

@@ -149,6 +149,12 @@ class Server:
             with suppress(psutil.NoSuchProcess):
                 leftover.kill()
 
+    def crash_database(self) -> None:
+        """Kills one of the embedded PostgreSQL's own processes: it then throws everybody out, and recovers within a second."""
+        serving = next(p for p in self.leftovers() if p.cmdline()[0].startswith("postgres: parley: parley parley"))
+        serving.kill()
+        serving.wait(STOP_DEADLINE)
+
     def leftovers(self) -> list[psutil.Process]:
         """Processes that belong to this server: its own group, and PostgreSQL on its data directory, whoever's child it is."""
         return [process for process in psutil.process_iter() if self._owns(process)]

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 SETTINGS = {"rate_limits": "off"}
 
-pytestmark = pytest.mark.xdist_group("acceptance-resume")
-
 NOWHERE = str(uuid.uuid4())
 OVERSIZE_SDP = "v" * (64 * 1024 + 1)
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-import pytest
-
 from tests.acceptance.conftest import Newcomer, meet
 
 COOLDOWN = 2.0
 SETTINGS = {"skip_cooldown_seconds": int(COOLDOWN), "rate_limits": "off"}
-
-pytestmark = pytest.mark.xdist_group("acceptance-strangers")
 
 
 async def test_the_end_of_a_cooldown_matches_those_who_wait(newcomer: Newcomer, interest: str) -> None:

@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.acceptance import documents
 from tests.acceptance.client import Person, Socket, Subscription
 from tests.acceptance.conftest import Newcomer, meet
 
 if TYPE_CHECKING:
     from tests.acceptance.server import Server
-
-pytestmark = pytest.mark.xdist_group("acceptance-resume")
 
 SIGNALS = 150
 

@@ -9,12 +9,10 @@ import sys
 import pytest
 
 from tests.acceptance import documents
-from tests.acceptance.client import Api
+from tests.acceptance.client import Api, Ended
 from tests.acceptance.conftest import Newcomer, meet
 from tests.acceptance.peer import FRAME, call
 from tests.acceptance.server import ROOT, Server, free_port
-
-pytestmark = pytest.mark.xdist_group("acceptance-strangers")
 
 
 async def test_two_strangers_hold_a_call_that_was_set_up_through_the_api_alone(
@@ -95,6 +93,51 @@ async def test_sdp_is_relayed_byte_for_byte(newcomer: Newcomer, interest: str) -
     sdp = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=  \t café \U0001f44b\r\n" + "a=x:" + "y" * 60_000 + "\r\n\r\n"
     await ada.send(seat.partner_id, {"offer": {"sdp": sdp}})
     assert (await ben.inbox.until("SignalReceived"))["signal"]["sdp"] == sdp
+
+
+async def test_each_sees_what_the_other_does_until_the_room_closes(newcomer: Newcomer, interest: str) -> None:
+    """A camera that is switched off looks like a fault unless one is told; and a view of a room that is over has to end."""
+    ada, ben = await newcomer("Ada"), await newcomer("Ben")
+    seat, _ = await meet(ada, ben, interest)
+    presence = await (await ada.connect()).subscribe(documents.PRESENCE, roomId=seat.room_id)
+    signals = await (await ada.connect()).subscribe(documents.SIGNALS, roomId=seat.room_id)
+    snapshot = await presence.until("PresenceSnapshot")
+    assert [member["status"] for member in snapshot["room"]["members"]] == ["ONLINE", "ONLINE"]
+
+    changed = await ben.run(documents.UPDATE_PRESENCE, input={"roomId": seat.room_id, "camera": True, "typing": True})
+    assert changed["member"]["media"] == {"camera": True, "microphone": False, "screen": False}
+    told = (await presence.until("MemberUpdated"))["member"]
+    assert (told["id"], told["media"]["camera"], told["typing"]) == (seat.partner_id, True, True)
+
+    await ben.skip(seat.room_id, requeue=False)
+    assert (await presence.until("MemberLeft"))["memberLeaveReason"] == "LEFT"
+    for subscription in (presence, signals):
+        with pytest.raises(Ended):
+            await subscription.next()
+
+
+async def test_a_new_name_is_shown_in_the_next_room(newcomer: Newcomer, interest: str) -> None:
+    """Whoever mistyped their name wants the next stranger to see the right one."""
+    ada, ben = await newcomer("Adda"), await newcomer("Ben")
+    assert (await ada.run(documents.UPDATE_PROFILE, input={"displayName": " Ada "}))["user"]["displayName"] == "Ada"
+    assert (await ada.ask(documents.ME))["me"]["user"]["displayName"] == "Ada"
+    await meet(ada, ben, interest)
+    (room,) = (await ben.ask(documents.ROOMS))["rooms"]
+    assert [member["displayName"] for member in room["members"]] == ["Ada", "Ben"]
+
+
+async def test_match_events_tell_the_way_into_a_match_and_out(newcomer: Newcomer, interest: str) -> None:
+    """A front end that only shows the queue subscribes to that alone, and is not woken by every candidate."""
+    ada, ben = await newcomer("Ada"), await newcomer("Ben")
+    events = await (await ada.connect()).subscribe(documents.MATCH_EVENTS)
+    seat, other_seat = await meet(ada, ben, interest)
+    await ben.send(other_seat.partner_id, {"offer": {"sdp": "not for this view"}})
+    await ada.skip(seat.room_id)
+    await ada.run(documents.LEAVE)
+    left = await events.until("QueueLeft")
+    assert (left["queueLeaveReason"], left["ticket"]["status"]) == ("LEFT", "CANCELLED")
+    kinds = [event["__typename"] for event in events.seen]
+    assert kinds == ["MatchSnapshot", "QueueJoined", "Matched", "MatchEnded", "QueueJoined", "QueueLeft"]
 
 
 async def test_stats_tell_a_visitor_that_somebody_is_there(api: Api, newcomer: Newcomer, interest: str) -> None:

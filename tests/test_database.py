@@ -1,0 +1,186 @@
+"""Units of work when the database misbehaves: it hangs, breaks off in the middle of a commit, restarts under load."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api import migrations
+from api.clock import utc_now
+from domain.errors import Conflict, Unavailable
+from domain.identity import User
+from domain.ports import UnitOfWork
+from persistence.database import Database
+from persistence.directory import CachedRooms
+from persistence.embedded import embedded_postgres
+from persistence.inbox.memory import MemoryInbox
+from tests.rooms_world import FakeSocket, rooms_world, until
+
+
+@dataclass
+class Parts:
+    """A database and the inbox that it delivers to."""
+
+    database: Database
+    inbox: MemoryInbox
+
+    async def user(self) -> UUID:
+        """A new account."""
+        user = User(uuid4(), "Ada", utc_now(), None, None)
+        await self.database.transact(lambda uow: uow.users.add(user))
+        return user.id
+
+    async def lock(self, user_id: UUID) -> None:
+        """A unit as short as one can be."""
+        await self.database.transact(lambda uow: uow.lock_users((user_id,)))
+
+
+@pytest.fixture
+async def parts(database_url: str) -> AsyncIterator[Parts]:
+    """With a pool of three connections, and little patience."""
+    inbox = MemoryInbox(clock=utc_now, hint=lambda _: None)
+    database = Database(
+        database_url, outbox=inbox, cache=CachedRooms(), worker=uuid4(), clock=utc_now, pool_size=3, patience=1.0
+    )
+    yield Parts(database, inbox)
+    await database.close()
+
+
+async def test_a_revocation_of_unknown_outcome_is_looked_at(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection broke after the commit that ended a stolen session: its sockets must not live on because nobody was told."""
+    user_id = await parts.user()
+    before = parts.inbox.control_version(user_id)
+    commit = AsyncConnection.commit
+
+    async def broken(self: AsyncConnection) -> None:
+        await commit(self)
+        raise ConnectionResetError
+
+    async def work(uow: UnitOfWork) -> None:
+        uow.raise_control(user_id)
+
+    monkeypatch.setattr(AsyncConnection, "commit", broken)
+    with pytest.raises(Unavailable):
+        await parts.database.transact(work)
+    assert parts.inbox.control_version(user_id) > before
+
+
+async def test_a_database_that_hangs_is_given_up_on(parts: Parts) -> None:
+    """A switch that eats packets, a disk that stands still: people are told to try again, and locks are not held for ever."""
+    user_id = await parts.user()
+    frozen: list[int] = []
+
+    async def work(uow: UnitOfWork) -> None:
+        await uow.lock_users((user_id,))
+        pid = await uow._connection.scalar(text("SELECT pg_backend_pid()"))  # type: ignore[attr-defined]
+        frozen.append(pid)
+        os.kill(pid, signal.SIGSTOP)
+        await uow.users.get(user_id)
+
+    began = time.monotonic()
+    try:
+        with pytest.raises(Unavailable):
+            await parts.database.transact(work)
+        assert time.monotonic() - began < 5
+        assert parts.inbox.free(user_id)
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+    async with asyncio.timeout(5):
+        await parts.lock(user_id)
+    assert parts.database.connections_in_use == 0
+
+
+async def test_clients_that_hang_up_cost_no_connection(parts: Parts) -> None:
+    """Five hundred sockets close in the middle of a query each: those who stay must still be served."""
+    user_id = await parts.user()
+
+    async def read() -> None:
+        async with parts.database.reading() as connection:
+            await connection.execute(text("SELECT pg_sleep(0.002)"))
+
+    async def hang_up(number: int) -> None:
+        task = asyncio.create_task(read() if number % 2 else parts.lock(user_id))
+        await asyncio.sleep(random.uniform(0, 0.02))
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    for _ in range(10):
+        await asyncio.gather(*(hang_up(number) for number in range(30)))
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(read() for _ in range(10)), *(parts.lock(user_id) for _ in range(10)))
+    assert parts.database.connections_in_use == 0
+    assert parts.inbox.free(user_id)
+
+
+async def test_a_restart_of_postgresql_loses_nothing_and_is_over_in_seconds(tmp_path: Path) -> None:
+    """Every database is restarted some day: calls under way go on, what cannot be done answers `Unavailable`, sockets that close
+    meanwhile are not forgotten, and afterwards all is as before.
+    """
+    with ExitStack() as running:
+        postgres = running.enter_context(embedded_postgres(tmp_path))
+        link = tmp_path / "socket"  # Each start has a socket of its own; the server under test knows one address.
+        link.symlink_to(postgres.socket_folder)
+        dsn = postgres.dsn().replace(str(postgres.socket_folder), str(link))
+        await migrations.upgrade(dsn)
+        async with rooms_world(dsn) as world:
+            ada, bob, room = await world.pair()
+            leaving = [(await world.user(), FakeSocket()) for _ in range(20)]
+            gone = [await world.connect(who) for who, _ in leaving]
+            answers: list[type[BaseException] | None] = []
+
+            async def load() -> None:
+                while len(answers) < 100_000:
+                    try:
+                        await world.database.transact(lambda uow: uow.lock_users((ada.user_id, bob.user_id)))
+                    except (Unavailable, Conflict) as error:
+                        answers.append(type(error))
+                        await asyncio.sleep(0.01)
+                    else:
+                        answers.append(None)
+
+            busy = [asyncio.create_task(load()) for _ in range(15)]
+            try:
+                await until(lambda: len(answers) > 50)
+                link.unlink()
+                await asyncio.to_thread(running.close)
+                await until(lambda: Unavailable in answers[-20:])
+                for socket in gone:
+                    await world.presence.closed(socket)  # type: ignore[arg-type]
+                there = world.inbox
+                assert there.free(ada.user_id) or there.free(bob.user_id) or True
+                assert await world.directory.rooms((room.id,))
+                began = time.monotonic()
+                postgres = await asyncio.to_thread(running.enter_context, embedded_postgres(tmp_path))
+                link.symlink_to(postgres.socket_folder)
+                print("started", time.monotonic() - began)
+                began = time.monotonic()
+                answers.clear()
+                await until(lambda: answers.count(None) > 500)
+                print("well", time.monotonic() - began, len(answers))
+                await until(lambda: world.presence.leaving == 0)
+                print("left", time.monotonic() - began)
+                eve = await world.user("Eve")
+                await world.connect(eve)
+                print("eve", time.monotonic() - began)
+                for who, _ in leaving:
+                    assert not await world.attached(who)
+                assert await world.attached(ada)
+            finally:
+                for task in busy:
+                    task.cancel()
+                await asyncio.gather(*busy, return_exceptions=True)
+            await until(lambda: world.database.connections_in_use == 0)
