@@ -46,6 +46,7 @@ SWEEPING_AT_ONCE: Final = 2
 """Of the ten connections of the pool. When two thousand sockets drop at once, everybody else goes on being served, and those who
 come back do not queue behind those who went."""
 ATTACH_ATTEMPTS: Final = 5
+AWAY_RETRY_SECONDS: Final = 0.25
 FIRST_RETRY_SECONDS: Final = 0.1
 LONGEST_RETRY_SECONDS: Final = 5.0
 
@@ -208,24 +209,33 @@ class Presence:
         while True:
             try:
                 async with self._detach_permits:
-                    # The time of the attempt that succeeds: an outage of the database costs nobody their seat.
-                    await self._transact(
-                        partial(
-                            presence.detach,
-                            connection_id=attachment.connection_id,
-                            user_id=attachment.caller.user_id,
-                            resume=self._resume,
-                            now=self._clock(),
-                        )
-                    )
+                    if await self._detached_now(attachment):
+                        return
             except Exception as error:  # noqa: BLE001  # whatever it was, the connection must not stay
-                self._database_away = isinstance(error, Unavailable)
+                self._database_away = False
                 log.warning("a detach is tried again", error=type(error).__name__)
                 await asyncio.sleep(delay * random.uniform(0.5, 1.5))  # noqa: S311  # jitter, not a secret
                 delay = min(2 * delay, LONGEST_RETRY_SECONDS)
-            else:
-                self._database_away = False
-                return
+
+    async def _detached_now(self, attachment: _Attachment) -> bool:
+        """Whether the database took it. While it is away, waits: those who hold a permit knock, and all others wait behind them."""
+        try:
+            # The time of the attempt that succeeds: an outage of the database costs nobody their seat.
+            await self._transact(
+                partial(
+                    presence.detach,
+                    connection_id=attachment.connection_id,
+                    user_id=attachment.caller.user_id,
+                    resume=self._resume,
+                    now=self._clock(),
+                )
+            )
+        except Unavailable:
+            self._database_away = True
+            await asyncio.sleep(AWAY_RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311  # jitter, not a secret
+            return False
+        self._database_away = False
+        return True
 
     # --- loops --------------------------------------------------------------------------------------------------------------
 

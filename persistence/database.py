@@ -44,6 +44,7 @@ RETRIED = frozenset({"40001", "40P01"})
 ATTEMPTS = 4
 POOL_SIZE = 10
 POOL_WAIT_SECONDS = 10.0
+CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 20.0
 """How long a statement may take: most take a millisecond, and who waits for a lock longer than that waits for ever."""
 DOUBT_SECONDS = 5.0
@@ -57,11 +58,19 @@ LOCK_ROOMS = text("SELECT id FROM room WHERE id = ANY(:ids) ORDER BY id FOR UPDA
 )
 
 
-def engine_for(dsn: str, **options: object) -> AsyncEngine:
-    """An engine over asyncpg for an address as libpq writes it, with all that it may say (`sslmode`, socket folders)."""
+def engine_for(dsn: str, *, patience: float | None = None, **options: object) -> AsyncEngine:
+    """An engine over asyncpg for an address as libpq writes it, with all that it may say (`sslmode`, socket folders).
+
+    A statement that takes longer than `patience` seconds raises `TimeoutError`.
+    """
 
     async def connect() -> asyncpg.Connection:
-        return await asyncpg.connect(dsn, server_settings={"application_name": "parley", "jit": "off"})
+        return await asyncpg.connect(
+            dsn,
+            server_settings={"application_name": "parley", "jit": "off"},
+            timeout=CONNECT_SECONDS,
+            command_timeout=patience,
+        )
 
     # What people say stands in parameters, and exceptions that quote them end in logs.
     return create_async_engine("postgresql+asyncpg://", async_creator=connect, hide_parameters=True, **options)
@@ -79,7 +88,7 @@ class Outbox(Protocol):
         """Appends, raises control versions, and tells readers. Cannot fail."""
 
     def renew(self, user_ids: Iterable[UUID]) -> None:
-        """After a commit of unknown outcome: the users' inboxes begin anew."""
+        """After a commit of unknown outcome: the users' inboxes begin anew, and what they may do is looked at."""
 
 
 class RoomCache(Protocol):
@@ -154,7 +163,9 @@ class Database:
         pool_size: int = POOL_SIZE,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
-        self.engine = engine_for(dsn, pool_size=pool_size, max_overflow=0, pool_timeout=POOL_WAIT_SECONDS)
+        self.engine = engine_for(
+            dsn, patience=patience, pool_size=pool_size, max_overflow=0, pool_timeout=POOL_WAIT_SECONDS
+        )
         self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._outbox = outbox
         self._cache = cache
@@ -178,7 +189,7 @@ class Database:
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A connection in autocommit, with driver errors translated."""
         try:
-            async with self._reading.connect() as connection:
+            async with self._reading.connect() as connection, _giving_up(connection):
                 yield connection
         except (SQLAlchemyError, OSError) as error:
             raise translated(error) from error
@@ -213,7 +224,7 @@ class Database:
     async def _once(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
         # The inboxes are let go only after the append, and the connection before them: whoever waits for an inbox
         # already has its connection.
-        async with AsyncExitStack() as held, self.engine.connect() as connection:
+        async with AsyncExitStack() as held, self.engine.connect() as connection, _giving_up(connection):
             unit = Unit(connection, held, self._outbox, self._worker)
             result = await work(unit)
             try:
@@ -228,11 +239,20 @@ class Database:
             self._outbox.deliver(unit.events, unit.controls, self._clock())
             return result
 
-
     def _doubt(self, unit: Unit) -> None:
         """Whether the unit was committed is not known: its users and rooms are looked at anew."""
-        self._outbox.renew(unit.locked)
+        self._outbox.renew(unit.controls.union(unit.locked))
         self._cache.drop(unit.touched_rooms)
+
+
+@asynccontextmanager
+async def _giving_up(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Drops a connection that does not answer: it would not take a rollback either, while the inboxes are held."""
+    try:
+        yield
+    except TimeoutError:
+        await connection.invalidate()
+        raise
 
 
 def _sqlstate(error: BaseException) -> str | None:

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from api.buckets import LocalThrottle
+from api.buckets import LocalThrottle, NoThrottle
 from api.graphql_ws.socket import GraphQLSocket
 from api.presence import Presence
 from domain.errors import Failure
@@ -103,7 +103,7 @@ class World:
             control_version=self.inbox.control_version,
             standing=self._standing,
             attached=self._returned,
-            opening=self.throttle.socket,
+            opening=NoThrottle().socket,
         )
 
     async def _standing(self, caller: Caller) -> Caller | None:

@@ -242,17 +242,17 @@ Race = Callable[[UnitOfWork, Backend, UUID, UUID], Awaitable[None]]
 
 
 @pytest.mark.parametrize(
-    ("race", "reason"),
+    ("race", "about", "reason"),
     [
-        (cancels, Refusal.GONE),
-        (blocks, Refusal.BARRED),
-        (suspends, Refusal.SUSPENDED),
-        (detaches, Refusal.DETACHED),
-        (changes, Refusal.CHANGED),
+        (cancels, ("ada",), Refusal.GONE),
+        (blocks, ("ada", "bob"), Refusal.BARRED),
+        (suspends, ("ada",), Refusal.SUSPENDED),
+        (detaches, ("bob",), Refusal.DETACHED),
+        (changes, ("bob",), Refusal.CHANGED),
     ],
 )
 async def test_the_commit_sees_what_was_committed_while_it_waited(
-    parley: Backend, database_url: str, race: Race, reason: Refusal
+    parley: Backend, database_url: str, race: Race, about: tuple[str, ...], reason: Refusal
 ) -> None:
     """A check in the locking statement sees an old snapshot, and a time read before the lock is an old time: a block, or a
     suspension, that was committed meanwhile was ignored, and the two met.
@@ -260,7 +260,7 @@ async def test_the_commit_sees_what_was_committed_while_it_waited(
     async with backend(database_url) as other:
         ada, bob = await parley.people(2)
         tickets = await parley.join(ada), await parley.join(bob)
-        async with held_up(database_url, ada, bob):
+        async with held_up(database_url, *({"ada": ada, "bob": bob}[name] for name in about)):
             first = asyncio.create_task(parley.transact(lambda uow: race(uow, parley, ada, bob)))
             await eventually(lambda: _wait_for_locks(parley, 1))
             second = asyncio.create_task(other.commit(tickets))
@@ -288,7 +288,7 @@ async def test_the_queue_sees_a_suspension_that_was_committed_while_it_waited(
 
 @asynccontextmanager
 async def held_up(dsn: str, *user_ids: UUID) -> AsyncIterator[None]:
-    """Holds the heads, so that whoever wants them queues up in the order of coming."""
+    """Holds the heads, so that whoever wants them queues up in the order of coming. All want one of them first."""
     connection = await asyncpg.connect(dsn)
     try:
         async with connection.transaction():

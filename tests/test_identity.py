@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from api.buckets import REFRESHES_BURST, RENEWALS_BURST
 from domain import identity
 from domain.errors import InvalidInput, NotAllowed, RateLimited, Suspended
 from domain.identity import (
@@ -363,12 +364,11 @@ async def test_a_session_is_not_renewed_without_end(world: World) -> None:
 
 async def test_a_network_that_guesses_tokens_is_refused_before_the_database_is_asked(world: World) -> None:
     """Nobody has to be signed in to refresh: it must not be the way to keep the database busy."""
-    mutation = "mutation($input: RefreshSessionInput!) { refreshSession(input: $input) { __typename } }"
     good = (await world.sign_in()).grant.refresh_token
     for _ in range(REFRESHES_BURST):
         world.throttle.refresh(NETWORK)
-    answer = await world.ask(mutation, input={"refreshToken": good})
+    answer = await world.ask(REFRESH, token=good)
     assert [type(failure) for failure in answer.failures] == [RateLimited]
     world.clock.forward(seconds=1)
-    answer = await world.ask(mutation, input={"refreshToken": good})
+    answer = await world.ask(REFRESH, token=good)
     assert answer.data["refreshSession"]["__typename"] == "RefreshSessionSuccess"

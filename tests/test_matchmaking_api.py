@@ -12,7 +12,10 @@ import pytest
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from api.buckets import MOVES_BURST, LocalThrottle, NoThrottle
+from domain.errors import RateLimited
 from domain.identity import Caller, SessionScope
+from domain.ports import Throttle
 from persistence.directory import CachedRooms, Directory
 from schema.context import Context, Services
 from schema.matchmaking import MatchmakingMutation, MatchmakingQuery
@@ -46,8 +49,8 @@ class Query(MatchmakingQuery, RoomsQuery):
 SCHEMA = strawberry.Schema(Query, MatchmakingMutation, config=StrawberryConfig(scalar_map={**SCALARS}))
 
 
-async def ask(parley: Backend, user_id: UUID, operation: str, **given: object) -> Any:  # noqa: ANN401  # JSON
-    """What the API answers the user; the only field of it."""
+def context_of(parley: Backend, user_id: UUID, throttle: Throttle) -> Context:
+    """What the user's requests are given."""
     parts: dict[str, Any] = dict.fromkeys(part.name for part in fields(Services))  # Matchmaking needs no others.
     parts |= {
         "transact": parley.database.transact,
@@ -55,11 +58,16 @@ async def ask(parley: Backend, user_id: UUID, operation: str, **given: object) -
         "clock": parley.clock,
         "new_id": uuid4,
     }
-    parts |= {"throttle": throttle or NoThrottle()}
+    parts |= {"throttle": throttle}
     parts |= {"skip_cooldown": COOLDOWN, "queue_changed": parley.matcher.poke}
     parts |= {"directory": Directory(CachedRooms(), parley.database.reading)}
     caller = Caller(user_id, uuid4(), SessionScope.FULL, parley.clock() + timedelta(minutes=15))
-    context = Context(Services(**parts), caller, "203.0.113.7")
+    return Context(Services(**parts), caller, "203.0.113.7")
+
+
+async def ask(parley: Backend, user_id: UUID, operation: str, **given: object) -> Any:  # noqa: ANN401  # JSON
+    """What the API answers the user; the only field of it."""
+    context = context_of(parley, user_id, NoThrottle())
     result = await SCHEMA.execute(operation, {"input": given}, context_value=context)
     assert not result.errors
     assert result.data
@@ -129,3 +137,15 @@ async def test_the_api_tells_the_suspended_why(parley: Backend) -> None:
     ada = await parley.person()
     suspension = await parley.suspend(ada)
     assert await ask(parley, ada, JOIN) == {"__typename": "SuspendedError", "suspension": {"id": str(suspension.id)}}
+
+
+async def test_moving_through_the_queue_without_end_is_limited_however_it_is_asked(parley: Backend) -> None:
+    """Somebody who skips everybody at once would pull all who wait out of the queue, over and over; aliases are no way around."""
+    context = context_of(parley, await parley.person("Eve"), LocalThrottle(lambda: 0.0))
+    join, leave, skip = "joinQueue(input: {})", "leaveQueue", f'skip(input: {{roomId: "{uuid4()}"}})'
+    moves = [(join, leave, skip)[number % 3] for number in range(MOVES_BURST)]
+    asked = " ".join(f"m{number}: {move} {{ __typename }}" for number, move in enumerate(moves))
+    assert (await SCHEMA.execute(f"mutation {{ {asked} }}", context_value=context)).errors is None
+    for move in (join, leave, skip):
+        result = await SCHEMA.execute(f"mutation {{ {move} {{ __typename }} }}", context_value=context)
+        assert [type(error.original_error) for error in result.errors or ()] == [RateLimited]

@@ -104,6 +104,25 @@ async def test_a_detach_is_not_lost_when_the_database_is_away(world: World, impa
     assert hold == (world.clock(), world.clock() + RESUME)
 
 
+async def test_an_outage_is_probed_by_few_and_over_for_all_at_once() -> None:
+    """Five hundred sockets drop in an outage: knocking for each of them would keep the machine busy, and backing off for each would
+    keep everybody out for seconds after the database is back.
+    """
+    faulty = Faulty()
+    presence = presence_over(faulty)
+    sockets = [socket() for _ in range(500)]
+    await asyncio.gather(*(presence.opened(somebody(), one) for one in sockets))
+    faulty.down, faulty.calls = True, 0
+    began = asyncio.get_running_loop().time()
+    for one in sockets:
+        await presence.closed(one)
+    await until(lambda: faulty.calls >= 10)
+    assert asyncio.get_running_loop().time() - began > 0.1
+    faulty.down = False
+    await until(lambda: presence.leaving == 0, seconds=1)
+    await presence.opened(somebody(), socket())
+
+
 async def test_nobody_is_let_in_while_detaches_do_not_get_through(world: World, impatient: None) -> None:
     """Clients that come and go during an outage would pile up work for when it is over."""
     faulty = Faulty(world.database.transact)
