@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,10 @@ from starlette.routing import Route, WebSocketRoute
 
 from api.graphql_http import GraphQLHTTP
 from api.graphql_ws.endpoint import GraphQLWebSocket
+from api.graphql_ws.limits import SocketLimits
 from api.metrics import CONTENT_TYPE, exposition
 from api.origins import Cors
+from api.settings import Switch
 from schema.api import sdl
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ def application(settings: Settings, parts: Parts) -> Starlette:
         parts.context,
         parts.origins,
         parts.live,
+        SocketLimits() if settings.rate_limits is Switch.ON else SocketLimits(strangers=sys.maxsize),
         now=parts.services.clock,
     )
     text = sdl()

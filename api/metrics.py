@@ -45,6 +45,11 @@ class _Parts(Collector):
         yield _gauge("operations", "Operations that run or wait on sockets.", live.operations)
         yield _counter("sockets_accepted", "WebSocket handshakes accepted.", live.accepted)
         yield _counter("origins_refused", "WebSocket handshakes of foreign origins.", live.refused_origins)
+        yield _counter(
+            "strangers_refused",
+            "WebSocket handshakes of networks with too many anonymous sockets.",
+            live.refused_strangers,
+        )
         yield _counter("results_delivered", "Results written to sockets.", live.delivered)
         yield _counter("sockets_aborted_slow", "Sockets dropped because the client stopped reading.", live.aborted_slow)
         yield _counter(

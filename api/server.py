@@ -6,16 +6,23 @@ import asyncio
 import contextlib
 import errno
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from api.refusal import Refusal
 
+if sys.platform != "win32":
+    import resource
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from uvicorn import Config
+
+CONNECTIONS = 65_536
+"""File descriptors that a server is worth: far more users than one process serves."""
 
 BACKLOG = 2048
 """Connections that may wait to be accepted: everyone comes back at once after a restart."""
@@ -54,6 +61,18 @@ class Server(uvicorn.Server):
                 yield
             finally:
                 self._captured_signals.clear()
+
+
+def allow_many_connections() -> None:
+    """Lets this process hold as many connections as the system lets it have, up to `CONNECTIONS`: the usual default of 1,024
+    file descriptors is fewer than one stranger opens.
+    """
+    if sys.platform != "win32":
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = CONNECTIONS if hard == resource.RLIM_INFINITY else min(CONNECTIONS, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            with contextlib.suppress(OSError, ValueError):  # macOS has a limit below the one that it tells.
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextlib.contextmanager

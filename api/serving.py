@@ -14,7 +14,7 @@ from api.app import application
 from api.databases import database, reachable
 from api.parts import assembled
 from api.refusal import Refusal
-from api.server import BACKLOG, Server, listening
+from api.server import BACKLOG, Server, allow_many_connections, listening
 from api.sole import sole_server
 from api.tokens import load_secrets
 from api.uvicorn_protocol import uvicorn_settings
@@ -31,6 +31,7 @@ GRACE_SECONDS = 5
 
 def serve(settings: Settings, stack: ExitStack) -> None:
     """Serves until SIGINT or SIGTERM. What `stack` holds is undone by its owner. Raises `Refusal` when it cannot start."""
+    allow_many_connections()
     sockets = stack.enter_context(listening(settings.host, settings.port))
     dsn = stack.enter_context(database(settings))
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

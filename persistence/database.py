@@ -240,8 +240,8 @@ class Database:
             return result
 
     def _doubt(self, unit: Unit) -> None:
-        """Whether the unit was committed is not known: its users and rooms are looked at anew."""
-        self._outbox.renew(unit.controls.union(unit.locked))
+        """Whether the unit was committed is not known: whom it told something, and its rooms, are looked at anew."""
+        self._outbox.renew(unit.controls.union(user_id for user_id, _ in unit.events))
         self._cache.drop(unit.touched_rooms)
 
 

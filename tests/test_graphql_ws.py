@@ -382,3 +382,18 @@ async def test_a_revoked_session_gets_nothing_done_on_a_socket_that_is_still_ope
         assert code == 4401
         assert toy.state.started == []
         assert toy.live.delivered == 0
+
+
+async def test_sockets_on_which_nobody_signs_in_are_counted_by_network() -> None:
+    """One stranger with a script would take every file descriptor; who is signed in counts by user instead."""
+    async with toy_server(SocketLimits(strangers=2)) as toy, AsyncExitStack() as held:
+        for name in ("ada", "bob", "cy"):
+            await held.enter_async_context(toy.client(f"ok:{name}"))
+        async with toy.client(), toy.client(init=False):
+            with pytest.raises(InvalidStatus) as refused:
+                await held.enter_async_context(toy.client("ok:dan"))
+            assert refused.value.response.status_code == 503
+            assert toy.live.refused_strangers == 1
+        await until(lambda: len(toy.live) == 3)
+        await held.enter_async_context(toy.client("ok:dan"))
+        await held.enter_async_context(toy.client())

@@ -38,7 +38,9 @@ TICKET = """
 """
 BAR = "INSERT INTO pair_bar (low_id, high_id, kind, until, changed_at) VALUES (:low, :high, :kind, :until, :now)"
 SESSION = "INSERT INTO session (id, user_id, scope, created_at) VALUES (:id, :user, 'FULL', :now)"
-TOKEN = "INSERT INTO refresh_token (token_hash, session_id, issued_at, expires_at) VALUES (:hash, :session, :at, :until)"
+TOKEN = (
+    "INSERT INTO refresh_token (token_hash, session_id, issued_at, expires_at) VALUES (:hash, :session, :at, :until)"
+)
 LIMITS = "INSERT INTO rate_limit (key, full_at) VALUES ('past', :past), ('future', :future)"
 
 

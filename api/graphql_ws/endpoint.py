@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 
 from api.graphql_ws.limits import SocketLimits
 from api.graphql_ws.messages import SUBPROTOCOL, Close
 from api.graphql_ws.socket import GraphQLSocket
+from api.networks import network_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +33,8 @@ def _now() -> datetime:
 class GraphQLWebSocket:
     """The ASGI application for `WebSocketRoute`. It must be served with `uvicorn_settings()`.
 
-    A page of a foreign origin is answered 403, any handshake while the server stops 503, and a client that does not
+    A page of a foreign origin is answered 403, any handshake while the server stops 503, as is one of a network that
+    holds too many sockets on which nobody is signed in, and a client that does not
     offer `graphql-transport-ws` is closed with 4406.
     """
 
@@ -54,8 +57,11 @@ class GraphQLWebSocket:
             await send({"type": "websocket.close", "code": 1008})
             return
         if self.live.draining:
-            await send({"type": "websocket.http.response.start", "status": 503, "headers": [(b"retry-after", b"1")]})
-            await send({"type": "websocket.http.response.body", "body": b""})
+            await _unavailable(send)
+            return
+        if self.live.strangers(network_of(HTTPConnection(scope))) >= self.limits.strangers:
+            self.live.refused_strangers += 1
+            await _unavailable(send)
             return
         if SUBPROTOCOL not in scope["subprotocols"]:
             await send({"type": "websocket.accept"})
@@ -65,3 +71,9 @@ class GraphQLWebSocket:
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         await GraphQLSocket(self, scope, receive, send).run()
+
+
+async def _unavailable(send: Send) -> None:
+    """Clients try again."""
+    await send({"type": "websocket.http.response.start", "status": 503, "headers": [(b"retry-after", b"1")]})
+    await send({"type": "websocket.http.response.body", "body": b""})

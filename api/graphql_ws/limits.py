@@ -28,3 +28,7 @@ class SocketLimits:
     happened, and cancelling it would cost a database connection.
     """
     sockets_per_user: int = 5
+    strangers: int = 1_000
+    """Sockets of one network on which nobody is signed in (yet). A school that comes back all at once needs seconds for more; a
+    stranger with a script must not take every file descriptor.
+    """

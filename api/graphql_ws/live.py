@@ -22,12 +22,15 @@ class LiveSockets:
     def __init__(self) -> None:
         self._all: set[GraphQLSocket] = set()
         self._by_user: dict[UUID, dict[GraphQLSocket, None]] = {}
+        self._strangers: Counter[str] = Counter()
         self._empty = asyncio.Event()
         self._empty.set()
         self.draining = False
         """New handshakes are refused with 503."""
         self.accepted = 0
         self.refused_origins = 0
+        self.refused_strangers = 0
+        """Handshakes refused with 503 because their network had too many sockets on which nobody was signed in."""
         self.delivered = 0
         """`next` frames written."""
         self.aborted_slow = 0
@@ -52,10 +55,15 @@ class LiveSockets:
         """The admitted sockets of a user, the oldest first."""
         return tuple(self._by_user.get(user_id, ()))
 
+    def strangers(self, network: str) -> int:
+        """How many sockets of the network there are on which nobody is signed in (yet)."""
+        return self._strangers[network]
+
     def add(self, socket: GraphQLSocket) -> None:
         """A handshake was accepted."""
         self.accepted += 1
         self._all.add(socket)
+        self._strangers[socket.network] += 1
         self._empty.clear()
 
     def admit(self, socket: GraphQLSocket, user_id: UUID, limit: int) -> None:
@@ -65,6 +73,7 @@ class LiveSockets:
         must not be locked out by them. The code is one that clients do not retry: six tabs would push each other out
         for ever.
         """
+        self._no_stranger(socket)
         mine = self._by_user.setdefault(user_id, {})
         mine[socket] = None
         for oldest in tuple(mine)[: max(0, len(mine) - limit)]:
@@ -74,7 +83,9 @@ class LiveSockets:
     def discard(self, socket: GraphQLSocket) -> None:
         """A socket has gone, with all its tasks."""
         self._all.discard(socket)
-        if socket.caller is not None:
+        if socket.caller is None:
+            self._no_stranger(socket)
+        else:
             mine = self._by_user.get(socket.caller.user_id, {})
             mine.pop(socket, None)
             if not mine:
@@ -100,3 +111,8 @@ class LiveSockets:
             if step + 1 < steps:
                 await asyncio.sleep(over / steps)
         await self._empty.wait()
+
+    def _no_stranger(self, socket: GraphQLSocket) -> None:
+        self._strangers[socket.network] -= 1
+        if not self._strangers[socket.network]:
+            del self._strangers[socket.network]

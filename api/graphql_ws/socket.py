@@ -13,6 +13,7 @@ from api.gate import TokenExpired, TokenRefused
 from api.graphql_ws.messages import ACK, PING, Close, Complete, ConnectionInit, Ping, Refused, Subscribe, parse
 from api.graphql_ws.operations import Operations
 from api.graphql_ws.outlet import Outlet
+from api.networks import network_of
 from schema.execution.errors import told
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class GraphQLSocket:
         self.id: UUID = uuid4()
         self.caller: Caller | None = None
         """None until `connection_init`, and for good on an anonymous socket."""
+        self.network = network_of(HTTPConnection(scope))
+        """Where it comes from, as limits see it. Never logged."""
         self._server = server
         self._limits = server.limits
         self._scope = scope
