@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import asyncpg
 import structlog
@@ -18,6 +19,9 @@ log = structlog.get_logger(__name__)
 
 LOCK_KEY = 0x7061726C6F6E65
 CHECK_SECONDS = 2.0
+END_OLD_SESSIONS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid()
+"""
 
 
 @asynccontextmanager
@@ -27,48 +31,68 @@ async def sole_server(dsn: str, usurped: Callable[[], None]) -> AsyncIterator[No
     The lock goes with its connection, as after a restart of PostgreSQL: it is taken again at once, and when somebody
     else was faster `usurped` is called, because two in-memory inboxes over one database lose events.
     """
-    connection = await _locked(dsn)
-    if connection is None:
+    lock = _Lock(dsn)
+    if not await lock.take():
         msg = (
             "Another Parley server uses this database: with the in-memory bus only one can; stop it, or give this one "
             "its own with PARLEY_DATA_DIR or PARLEY_DATABASE_URL."
         )
         raise Refusal(msg)
-    keeper = asyncio.create_task(_keep(dsn, connection, usurped))
+    keeper = asyncio.create_task(_keep(lock, usurped))
     try:
         yield
     finally:
         keeper.cancel()
         with suppress(asyncio.CancelledError):
             await keeper
+        lock.let_go()
 
 
-async def _locked(dsn: str) -> asyncpg.Connection | None:
-    connection = await asyncpg.connect(dsn, server_settings={"application_name": "parley sole server"})
-    if await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK_KEY):
-        return connection
-    await connection.close()
-    return None
+class _Lock:
+    """The lock on a connection of its own, by whose name PostgreSQL tells our sessions from another server's."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._name = f"parley sole server {uuid4().hex}"
+        self._connection: asyncpg.Connection | None = None
+
+    @property
+    def taken(self) -> bool:
+        return self._connection is not None
+
+    async def take(self) -> bool:
+        """Whether it was free, or will be: false means that somebody else has it."""
+        connection = await asyncpg.connect(self._dsn, timeout=10, server_settings={"application_name": self._name})
+        try:
+            if await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK_KEY):
+                self._connection = connection
+                return True
+            # A session that we gave up, because it did not answer, may still be there: that is nobody else.
+            return bool(await connection.fetch(END_OLD_SESSIONS, self._name))
+        finally:
+            if self._connection is not connection:
+                connection.terminate()
+
+    async def check(self) -> None:
+        """Raises what the driver raises when the lock is no longer known to be held."""
+        if self._connection is not None:
+            await self._connection.fetchval("SELECT 1", timeout=CHECK_SECONDS)
+
+    def let_go(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
 
 
-async def _keep(dsn: str, connection: asyncpg.Connection, usurped: Callable[[], None]) -> None:
-    held: asyncpg.Connection | None = connection
-    try:
-        while True:
-            await asyncio.sleep(CHECK_SECONDS)
-            try:
-                if held is not None:
-                    await held.fetchval("SELECT 1", timeout=CHECK_SECONDS)
-                    continue
-                held = await _locked(dsn)
-                if held is None:
-                    log.critical("another server took this database over")
-                    usurped()
-                    return
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
-                if held is not None:
-                    held.terminate()
-                held = None
-    finally:
-        if held is not None:
-            held.terminate()
+async def _keep(lock: _Lock, usurped: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(CHECK_SECONDS)
+        try:
+            if lock.taken:
+                await lock.check()
+            elif not await lock.take():
+                log.critical("another server took this database over")
+                usurped()
+                return
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            lock.let_go()

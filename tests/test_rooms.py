@@ -65,7 +65,9 @@ async def test_a_room_shows_no_user_id(world: World) -> None:
     assert str(ada.user_id) not in shown
 
 
-@pytest.mark.parametrize("room_id", ["", "1", str(uuid4()), "null", "\ud800", "{0}", "9" * 4000])
+@pytest.mark.parametrize(
+    "room_id", ["", "1", "5f3c6d1e-8d5b-4a53-9a0e-6c7d2f1b9e10", "null", "\ud800", "{0}", "9" * 4000]
+)
 async def test_a_room_that_nobody_has_is_null(world: World, room_id: str) -> None:
     """A malformed ID is a mistake of a front end, not a fault of the server: it is answered like any unknown one."""
     answer = await world.ask(ROOM, await world.user(), id=room_id)
