@@ -19,6 +19,7 @@ from api.metrics import CONTENT_TYPE, exposition
 from api.origins import Cors
 from api.settings import Switch
 from schema.api import sdl
+from schema.context import OPEN_FIELDS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -33,7 +34,7 @@ WELCOME = (Path(__file__).parent / "welcome.html").read_text()
 
 def application(settings: Settings, parts: Parts) -> Starlette:
     """The ASGI application over parts that run already: it has no lifespan of its own."""
-    over_http = GraphQLHTTP(parts.engine, parts.admission, parts.context)
+    over_http = GraphQLHTTP(parts.engine, parts.admission, parts.context, OPEN_FIELDS)
     over_websocket = GraphQLWebSocket(
         parts.engine,
         parts.admission,

@@ -71,6 +71,8 @@ class GraphQLHTTP:
     engine: Engine
     gate: Gate
     make_context: MakeContext
+    open_fields: frozenset[str] = frozenset()
+    """Root fields that need nobody signed in: with an expired token they are answered as without one."""
     max_body: int = MAX_BODY
     body_seconds: float = BODY_SECONDS
 
@@ -100,15 +102,19 @@ class GraphQLHTTP:
         if media_type is None:
             raise _refuse(406, f"The answer is {MODERN} or {CLASSIC}: accept one of them.")
         operation = _from_url(request) if request.method == "GET" else await self._from_body(request)
+        caller, expired = None, False
         try:
             caller = await self.gate.admit(request.headers.get("authorization"))
         except TokenExpired:
-            raise _unauthenticated("The access token has expired: refresh it.") from None
+            expired = True
         except TokenRefused:
             raise _unauthenticated("The access token is not valid.") from None
         prepared = self.engine.documents.prepare(operation.query)
         if isinstance(prepared, Rejected):
             raise _Refused(400, {"errors": prepared.errors}, well_formed=True)
+        # A client that puts its token on everything puts the expired one on `refreshSession`.
+        if expired and not prepared.asks_only(operation.name, self.open_fields):
+            raise _unauthenticated("The access token has expired: refresh it.")
         kind = prepared.kind(operation.name)
         if kind is OperationType.MUTATION and request.method == "GET":
             raise _refuse(405, "Mutations are sent by POST.", allow="POST")

@@ -44,8 +44,11 @@ async def _serve(settings: Settings, dsn: str, sockets: list[socket.socket]) -> 
     except ValueError as error:
         raise Refusal(str(error)) from error
     server: Server | None = None
+    gone = False
 
     def usurped() -> None:
+        nonlocal gone
+        gone = True
         if server is not None:
             server.should_exit = True
 
@@ -66,6 +69,7 @@ async def _serve(settings: Settings, dsn: str, sockets: list[socket.socket]) -> 
         )
         port = sockets[0].getsockname()[1]
         server = Server(config, ready=lambda: _welcome(port), drain=parts.drain)
+        server.should_exit = gone
         await server.serve(sockets)
 
 

@@ -99,7 +99,8 @@ class Tickets(Protocol):
         all that wait.
 
         All times are the database's own, which stamps every change: one clock for all workers. A change is stamped when it is
-        written and seen when it is committed, so ask for a while before the time of the last answer.
+        written and seen when it is committed, so ask for a while before the time of the last answer, which is that of the oldest
+        transaction under way (up to a minute back).
         """
 
     async def unattended(self, now: datetime) -> Sequence[UUID]:

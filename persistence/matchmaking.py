@@ -93,9 +93,16 @@ PAUSE = text("""
     WHERE user_id = :user_id AND status = 'WAITING' AND (paused <> :paused OR NOT attended)
 """)
 POOL_TICKET = "status = 'WAITING', id, user_id, mode, interests, languages, enqueued_at, widens_at, NOT paused"
-FOLLOWED = f"SELECT time, {POOL_TICKET} FROM (SELECT clock_timestamp() AS time) AS clock LEFT JOIN ticket ON"  # noqa: S608
-ALL_WAITING = text(f"{FOLLOWED} status = 'WAITING'")
-CHANGED = text(f"{FOLLOWED} changed_at >= :since")
+# A change is stamped when it is written and seen when it is committed, which takes seconds when a disk or a process stands still:
+# only what is older than the oldest transaction under way is all there. Somebody's backup of an hour does not count.
+SETTLED_TIME = text("""
+    SELECT least(clock_timestamp(), CASE WHEN count(xact_start) > 0 THEN
+                 greatest(min(xact_start), clock_timestamp() - interval '60 seconds') END)
+    FROM pg_stat_get_activity(NULL) WHERE datid = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+""")
+ALL_WAITING = text(f"SELECT {POOL_TICKET} FROM ticket WHERE status = 'WAITING'")  # noqa: S608
+CHANGED = text(f"SELECT {POOL_TICKET} FROM ticket WHERE changed_at >= :since")  # noqa: S608
 UNATTENDED = """
     SELECT t.user_id, t.attended
     FROM ticket t JOIN head h ON h.user_id = t.user_id
@@ -135,10 +142,11 @@ class TicketRepository:
         await self._connection.execute(PAUSE, {"user_id": user_id, "paused": paused})
 
     async def changed_since(self, since: datetime | None) -> tuple[datetime, Sequence[PoolTicket], Sequence[UUID]]:
+        # In a statement before: what was under way then and is committed meanwhile is seen by the next.
+        time = (await self._connection.execute(SETTLED_TIME)).scalar_one()
         statement, values = (ALL_WAITING, {}) if since is None else (CHANGED, {"since": since})
         rows = (await self._connection.execute(statement, values)).all()
-        waiting = [_pool_ticket(row) for row in rows if row[1]]
-        return rows[0][0], waiting, [row[2] for row in rows if row[1] is False]
+        return time, [_pool_ticket(row) for row in rows if row[0]], [row[1] for row in rows if not row[0]]
 
     async def unattended(self, now: datetime) -> Sequence[UUID]:
         rows = await self._connection.execute(ALL_UNATTENDED, {"now": now, "joined": now - NEVER_ATTENDED_WAITS})
@@ -293,7 +301,7 @@ class MatchingRepository:
 
 
 def _pool_ticket(row: Sequence[Any]) -> PoolTicket:
-    return PoolTicket(row[2], row[3], row[4], frozenset(row[5]), frozenset(row[6]), row[7], row[8], attached=row[9])
+    return PoolTicket(row[1], row[2], row[3], frozenset(row[4]), frozenset(row[5]), row[6], row[7], attached=row[8])
 
 
 def _pair(first: Ticket, second: Ticket) -> tuple[UUID, UUID]:

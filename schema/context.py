@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     )
 
 
+OPEN_FIELDS = frozenset({"__typename", "stats", "signInAnonymously", "refreshSession"})
+"""Root fields for which nobody needs to be signed in, so that an expired token beside them does no harm."""
+
+
 @dataclass(frozen=True, slots=True)
 class IceSettings:
     """STUN and TURN URLs; TURN ones get time-limited credentials made with `turn_secret`."""

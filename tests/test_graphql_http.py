@@ -264,6 +264,29 @@ async def test_a_bad_token_is_401_in_json(http: httpx.AsyncClient, token: str) -
         assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("{ hello again: hello }", 200),
+        ("query A { hello } query B { userId }", 200),
+        ("{ hello userId }", 401),
+        ("{ ... { hello } }", 401),
+        ("{ ...F } fragment F on Query { userId }", 401),
+    ],
+)
+async def test_an_expired_token_does_not_forbid_what_is_open_to_everybody(
+    http: httpx.AsyncClient, query: str, status: int
+) -> None:
+    """A client that puts its token on every request puts the expired one on `refreshSession`: refused, it could never refresh."""
+    request = {"query": query, "operationName": "A" if "query A" in query else None}
+    answer = await http.post("/graphql", json=request, headers={"authorization": "Bearer expired", **MODERN})
+    assert answer.status_code == status
+    if status == 401:
+        assert code(answer) == "UNAUTHENTICATED"
+    forged = await http.post("/graphql", json=request, headers={"authorization": "Bearer forged:x", **MODERN})
+    assert forged.status_code == 401
+
+
 async def test_a_good_token_is_known_and_never_from_the_url(http: httpx.AsyncClient) -> None:
     """Addresses end up in logs and histories: a token there is a token lost."""
     query = {"query": "{ userId }"}

@@ -12,12 +12,13 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
+from api.clock import utc_now
 from api.matcher import TICK_SECONDS
 from domain.errors import Conflict, Unavailable
 from domain.events import Matched, MatchEnded
 from domain.matchmaking.commit import NewMatch, Refusal
 from domain.matchmaking.pool import Pair
-from domain.matchmaking.queue import leave_queue, new_ticket
+from domain.matchmaking.queue import join_queue, leave_queue, new_ticket
 from domain.matchmaking.ticket import ChatMode, Preferences
 from domain.ports import UnitOfWork
 from domain.rooms import MatchEndReason
@@ -210,6 +211,25 @@ async def test_people_on_two_backends_meet(parley: Backend, database_url: str) -
         await parley.join(ada)
         await other.join(bob)
         await met(parley, ada, bob)
+
+
+async def test_a_commit_that_takes_long_is_not_overlooked(parley: Backend) -> None:
+    """A disk that stands still for seconds: a change is stamped when it is written and seen when it is committed, and the matcher
+    has looked past the stamp by then.
+    """
+    ada, bob = await parley.people(2)
+    await parley.join(ada)
+
+    async def slowly(uow: UnitOfWork) -> None:
+        await join_queue(uow, bob, ANYONE, new_id=uuid4, clock=parley.clock)
+        await asyncio.sleep(3)
+
+    await parley.transact(slowly)
+    await met(parley, ada, bob)
+    time, _, _ = await parley.database.read(lambda uow: uow.tickets.changed_since(None))
+    assert abs(time - utc_now()) < timedelta(seconds=5), (
+        "with nothing under way a look goes back no further than it must"
+    )
 
 
 async def test_a_partner_who_was_not_reached_is_replaced(parley: Backend) -> None:

@@ -367,7 +367,7 @@ async def toy_server(
     websocket = GraphQLWebSocket(engine, gate, sockets, make_context, origins, live, limits or SocketLimits())
     app = Starlette(
         routes=[
-            Route("/graphql", GraphQLHTTP(engine, gate, make_context, body_seconds=0.3)),
+            Route("/graphql", GraphQLHTTP(engine, gate, make_context, frozenset({"hello"}), body_seconds=0.3)),
             WebSocketRoute("/graphql", websocket),
         ]
     )

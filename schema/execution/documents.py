@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphql import (
+    FieldNode,
     GraphQLError,
     OperationDefinitionNode,
     OperationType,
@@ -48,6 +49,18 @@ class Prepared:
         if operation_name is None and len(self.operations) == 1:
             return next(iter(self.operations.values()))
         return self.operations.get(operation_name)
+
+    def asks_only(self, operation_name: str | None, fields: frozenset[str]) -> bool:
+        """Whether the operation selects no other root fields than these, and selects them directly."""
+        return any(
+            isinstance(definition, OperationDefinitionNode)
+            and (operation_name is None or (definition.name is not None and definition.name.value == operation_name))
+            and all(
+                isinstance(selected, FieldNode) and selected.name.value in fields
+                for selected in definition.selection_set.selections
+            )
+            for definition in self.document.definitions
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

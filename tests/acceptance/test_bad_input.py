@@ -135,6 +135,14 @@ async def test_a_token_that_is_not_good_opens_nothing(
     assert failure.value.codes == {"UNAUTHENTICATED"}
 
 
+async def test_an_expired_token_beside_a_refresh_does_no_harm(newcomer: Newcomer, server: Server) -> None:
+    """Front ends put their token on every request, also on the one that replaces it."""
+    ada = await newcomer("Ada", present=False)
+    input = {"refreshToken": ada.session["refreshToken"]}
+    answer = await ada.api.run(documents.REFRESH, _expired(ada, server), input=input)
+    assert answer["refreshSession"]["__typename"] == "RefreshSessionSuccess"
+
+
 async def test_a_session_that_was_signed_out_opens_nothing(newcomer: Newcomer) -> None:
     """The token of a session that has ended is as bad as a forged one, though its signature and its time are good."""
     ada = await newcomer("Ada", present=False)
