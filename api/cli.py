@@ -96,8 +96,8 @@ def _migrate(options: argparse.Namespace) -> int:
                 print(f"parley: models and migrations differ: {error}", file=sys.stderr)
                 return 1
         return 0
-    with database(settings) as dsn:
-        before = asyncio.run(reachable(migrations.upgrade(dsn)))
+    with database(settings) as source:
+        before = asyncio.run(reachable(migrations.upgrade(source.dsn)))
     print(
         "The database is ahead of this code." if before is migrations.Standing.AHEAD else "The database is up to date."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,21 +15,29 @@ from api.refusal import Refusal
 from persistence.embedded import embedded_postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from api.settings import Settings
 
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A database: its address, and whether it has ended for good."""
+
+    dsn: str
+    ended: Callable[[], bool]
+
+
 @contextmanager
-def database(settings: Settings) -> Iterator[str]:
-    """The address of the database that the settings name; without one, PostgreSQL runs in the data directory meanwhile."""
+def database(settings: Settings) -> Iterator[Source]:
+    """The database that the settings name; without one, PostgreSQL runs in the data directory meanwhile."""
     if settings.database_url is not None:
-        yield settings.database_url
+        yield Source(settings.database_url, lambda: False)
         return
     with embedded_postgres(settings.data_dir) as server:
-        yield server.dsn()
+        yield Source(server.dsn(), server.ended)
 
 
 @contextmanager

@@ -148,8 +148,8 @@ async def assembled(settings: Settings, dsn: str, roots: RootSecrets) -> AsyncIt
         running.push_async_callback(bus.disconnect)
         await hub.start(inbox.marks)
         running.push_async_callback(hub.stop)
-        await running.enter_async_context(_repeated("inbox sweep", SWEEP_INBOX_SECONDS, _sweep_of(inbox)))
-        await running.enter_async_context(_repeated("purge", PURGE_SECONDS, lambda: purge(database.reading, utc_now())))
+        await running.enter_async_context(repeated("inbox sweep", SWEEP_INBOX_SECONDS, _sweep_of(inbox)))
+        await running.enter_async_context(repeated("purge", PURGE_SECONDS, lambda: purge(database.reading, utc_now())))
         await running.enter_async_context(reached.running())
         await running.enter_async_context(presence.running())
         await matcher.start()
@@ -165,7 +165,7 @@ def _sweep_of(inbox: MemoryInbox) -> Callable[[], Awaitable[None]]:
 
 
 @asynccontextmanager
-async def _repeated(name: str, seconds: float, step: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+async def repeated(name: str, seconds: float, step: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
     """Repeats the step, whatever it raises, for as long as the context is open."""
 
     async def loop() -> None:

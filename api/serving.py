@@ -12,7 +12,7 @@ import uvicorn
 from api import migrations
 from api.app import application
 from api.databases import database, reachable
-from api.parts import assembled
+from api.parts import assembled, repeated
 from api.refusal import Refusal
 from api.server import BACKLOG, Server, allow_many_connections, listening
 from api.sole import sole_server
@@ -21,10 +21,13 @@ from api.uvicorn_protocol import uvicorn_settings
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Awaitable, Callable
     from contextlib import ExitStack
 
+    from api.databases import Source
     from api.settings import Settings
 
+WATCH_SECONDS = 1.0
 GRACE_SECONDS = 5
 """How long requests under way may take once the server has drained."""
 
@@ -33,12 +36,12 @@ def serve(settings: Settings, stack: ExitStack) -> None:
     """Serves until SIGINT or SIGTERM. What `stack` holds is undone by its owner. Raises `Refusal` when it cannot start."""
     allow_many_connections()
     sockets = stack.enter_context(listening(settings.host, settings.port))
-    dsn = stack.enter_context(database(settings))
+    source = stack.enter_context(database(settings))
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings, dsn, sockets))
+        runner.run(_serve(settings, source, sockets))
 
 
-async def _serve(settings: Settings, dsn: str, sockets: list[socket.socket]) -> None:
+async def _serve(settings: Settings, source: Source, sockets: list[socket.socket]) -> None:
     try:
         roots = load_secrets(settings.secrets, settings.data_dir, production=settings.production)
     except ValueError as error:
@@ -46,16 +49,17 @@ async def _serve(settings: Settings, dsn: str, sockets: list[socket.socket]) -> 
     server: Server | None = None
     gone = False
 
-    def usurped() -> None:
+    def lost() -> None:
         nonlocal gone
         gone = True
         if server is not None:
             server.should_exit = True
 
     async with AsyncExitStack() as running:
-        await reachable(running.enter_async_context(sole_server(dsn, usurped)))
-        await reachable(_migrated(settings, dsn))
-        parts = await running.enter_async_context(assembled(settings, dsn, roots))
+        await reachable(running.enter_async_context(sole_server(source.dsn, lost)))
+        await reachable(_migrated(settings, source.dsn))
+        parts = await running.enter_async_context(assembled(settings, source.dsn, roots))
+        await running.enter_async_context(repeated("database watch", WATCH_SECONDS, _watch_of(source, lost)))
         config = uvicorn.Config(
             application(settings, parts),
             lifespan="off",
@@ -71,6 +75,19 @@ async def _serve(settings: Settings, dsn: str, sockets: list[socket.socket]) -> 
         server = Server(config, ready=lambda: _welcome(port), drain=parts.drain)
         server.should_exit = gone
         await server.serve(sockets)
+    if gone:
+        msg = "The database was lost to another server, or its process was killed: this server has stopped."
+        raise Refusal(msg)
+
+
+def _watch_of(source: Source, lost: Callable[[], None]) -> Callable[[], Awaitable[None]]:
+    """A server whose own PostgreSQL was killed serves nobody: it stops, and whoever started it may start it again."""
+
+    async def watch() -> None:
+        if source.ended():
+            lost()
+
+    return watch
 
 
 async def _migrated(settings: Settings, dsn: str) -> None:

@@ -78,6 +78,8 @@ class EmbeddedPostgres:
     socket_folder: Path
     log_file: Path
     pid: int
+    ended: Callable[[], bool]
+    """Whether it has stopped, by itself or because somebody killed it: it is not started again."""
 
     def dsn(self, database: str = DATABASE) -> str:
         """Give the address of `database` for asyncpg and libpq, complete: no PG* variable changes where it leads."""
@@ -152,7 +154,7 @@ def _start(data_dir: Path, undo: ExitStack, *, durable: bool) -> EmbeddedPostgre
             sentence = f"PostgreSQL was not ready within {_START_DEADLINE_SECONDS:.0f} seconds; its log is {log_file}."
             raise EmbeddedPostgresError(sentence, log_tail=_log_since(log_file, log_start))
         time.sleep(_POLL_SECONDS)
-    return EmbeddedPostgres(socket_folder, log_file, postmaster.pid)
+    return EmbeddedPostgres(socket_folder, log_file, postmaster.pid, lambda: postmaster.poll() is not None)
 
 
 def _take(lock: int, data_dir: Path) -> Path | None:

@@ -239,6 +239,17 @@ async def test_a_crash_of_postgresql_is_short_and_says_when_to_try_again(behind_
             await person.leave()
 
 
+def test_a_server_whose_database_was_killed_stops_and_says_so(tmp_path: Path) -> None:
+    """Without its database it serves nobody: a supervisor can only start it again if it ends."""
+    with Server(tmp_path / "data") as server:
+        postmaster = next(p for p in server.leftovers() if "-D" in p.cmdline())
+        postmaster.kill()
+        assert server.process.wait(30) == 2
+        assert server.logged.read_text().splitlines()[-1].startswith("parley: The database was lost")
+        assert server.none_left()
+        server.start()
+
+
 async def _rename(person: Person, name: str) -> None:
     """Tries until the database answers; all that may be told before is when to try again."""
     async with asyncio.timeout(15):
