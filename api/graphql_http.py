@@ -8,7 +8,8 @@ well-formed.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from api.gate import TokenExpired, TokenRefused
+from api.turns import Turns
 from schema.execution.documents import Rejected
 from schema.execution.errors import failure, told
 
@@ -75,6 +77,7 @@ class GraphQLHTTP:
     """Root fields that need nobody signed in: with an expired token they are answered as without one."""
     max_body: int = MAX_BODY
     body_seconds: float = BODY_SECONDS
+    turns: Turns = field(default_factory=Turns)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -122,7 +125,9 @@ class GraphQLHTTP:
             message = "Subscriptions are served over WebSocket, by the subprotocol graphql-transport-ws."
             raise _Refused(400, {"errors": [failure("BAD_USER_INPUT", message)]}, well_formed=True)
         context = self.make_context(caller, request, None, None)
-        result = await self.engine.execute(prepared, operation.variables, operation.name, context)
+        turn = self.turns.of(caller.user_id) if caller and kind is OperationType.MUTATION else nullcontext()
+        async with turn:
+            result = await self.engine.execute(prepared, operation.variables, operation.name, context)
         if "data" not in result:
             internal = result["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
             raise _Refused(500 if internal else 400, result, well_formed=True)
