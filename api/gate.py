@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
@@ -55,8 +55,6 @@ class Sockets(Protocol):
 class MakeContext(Protocol):
     """Makes what resolvers find as `info.context`: one per HTTP request, one per socket for all its operations."""
 
-    def __call__(
-        self, caller: Caller | None, request: HTTPConnection, after: str | None, socket: GraphQLSocket | None
-    ) -> Any:  # noqa: ANN401 - the schema's own type
-        """`after` and `socket` are None over HTTP; `after` is the cursor of the `connection_init` payload."""
+    def __call__(self, caller: Caller | None, request: HTTPConnection, after: str | None) -> object:
+        """`after` is the cursor of the `connection_init` payload; None over HTTP."""
         ...

@@ -124,7 +124,7 @@ class GraphQLHTTP:
         if kind is OperationType.SUBSCRIPTION:
             message = "Subscriptions are served over WebSocket, by the subprotocol graphql-transport-ws."
             raise _Refused(400, {"errors": [failure("BAD_USER_INPUT", message)]}, well_formed=True)
-        context = self.make_context(caller, request, None, None)
+        context = self.make_context(caller, request, None)
         turn = self.turns.of(caller.user_id) if caller and kind is OperationType.MUTATION else nullcontext()
         async with turn:
             result = await self.engine.execute(prepared, operation.variables, operation.name, context)

@@ -67,7 +67,11 @@ class _Parts(Collector):
         yield _gauge(
             "database_connections_in_use", "Connections taken from the pool.", self._parts.database.connections_in_use
         )
-        yield _gauge("matcher_waiting", "Tickets in the matcher's pool.", len(matcher.pool))
+        yield _gauge(
+            "matcher_available", "Tickets in the matcher's pool that could be proposed.", matcher.pool.available
+        )
+        yield _gauge("matcher_proposed", "Tickets in a proposal that is being committed.", matcher.pool.proposed)
+        yield _gauge("matcher_paused", "Tickets whose users are detached.", matcher.pool.paused)
         yield _counter("matches", "Matches made.", matcher.matches)
         yield _labelled("match_refusals", "Proposed pairs that the commit refused.", "reason", matcher.pool.refusals)
         yield _counter("matches_lost", "Matches ended because a side was not reached.", matcher.lost)

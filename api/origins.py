@@ -26,18 +26,16 @@ class Origins:
 
     @classmethod
     def of(cls, listed: Iterable[str], *, development: bool) -> Origins:
-        """From the settings: entries such as `https://talk.example`, or `null` for pages without an origin (files,
-        sandboxes).
+        """From the setting: entries such as `https://talk.example`. Pages without an origin (files, sandboxes) cannot be listed.
 
-        Development also allows loopback names on any port. Raises ValueError, with a sentence, for what is not an
-        origin.
+        Development also allows loopback names on any port. Raises ValueError, with a sentence, for what is not an origin.
         """
         normal: set[str] = set()
         for entry in listed:
-            origin = entry if entry == "null" else _normal(entry)
+            origin = _normal(entry)
             if origin is None:
                 raise ValueError(
-                    f"{entry!r} is not an origin: write scheme://host or scheme://host:port, without a path."
+                    f"must list origins like https://app.example.org, without a path; {entry!r} is not one"
                 )
             normal.add(origin)
         return cls(frozenset(normal), development)
@@ -51,8 +49,6 @@ class Origins:
         """
         if origin is None:
             return True
-        if origin == "null":
-            return "null" in self.listed
         normal = _normal(origin)
         if normal is None:
             return False

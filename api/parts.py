@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
     from starlette.requests import HTTPConnection
 
-    from api.graphql_ws.socket import GraphQLSocket
     from api.settings import Settings
     from api.tokens import RootSecrets
     from domain.identity import Caller
@@ -71,11 +70,9 @@ class Parts:
     matcher: Matcher
     live: LiveSockets = field(default_factory=LiveSockets)
 
-    def context(
-        self, caller: Caller | None, request: HTTPConnection, after: str | None, socket: GraphQLSocket | None
-    ) -> Context:
+    def context(self, caller: Caller | None, request: HTTPConnection, after: str | None) -> Context:
         """What resolvers find as `info.context`: see `gate.MakeContext`."""
-        return Context(self.services, caller, network_of(request), after, socket.id if socket is not None else None)
+        return Context(self.services, caller, network_of(request), after)
 
     async def failing(self) -> list[str]:
         """Which parts keep this server from being useful; none when it is ready."""

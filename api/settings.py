@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api.origins import Origins
+
 
 class SettingsError(Exception):
     """The settings cannot be used. One sentence per mistake, in `mistakes`."""
@@ -102,11 +104,7 @@ class Settings(BaseSettings):
     @field_validator("allowed_origins")
     @classmethod
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in value:
-            parts = urlsplit(origin)
-            if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query:
-                msg = f"must list origins like https://app.example.org, without a path; {origin!r} is not one"
-                raise ValueError(msg)
+        Origins.of(value, development=False)  # Raises what is to be told.
         return value
 
     @field_validator("trusted_proxies")

@@ -162,7 +162,7 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
             # logs a traceback for it.
             with suppress(UnicodeDecodeError):
                 message = {"type": "websocket.receive", "text": data.decode()}
-        self.queue.put_nowait(message)  # type: ignore[arg-type]
+        self.queue.put_nowait(message)  # type: ignore[arg-type]  # the keys that ASGI has
         if not self.read_paused:
             self.read_paused = True
             self.transport.pause_reading()

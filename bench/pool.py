@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-LATER = NOW + timedelta(minutes=5)
 SIZES = (1_000, 10_000, 50_000)
 NAIVE_SIZE = 1_000
 BATCH = 256

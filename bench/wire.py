@@ -32,7 +32,6 @@ class Wire(asyncio.Protocol):
         self.lost: asyncio.Future[str] = loop.create_future()
         self.frames_in = 0
         self.frames_out = 0
-        self.bytes_in = 0
         self._host, self._path, self._subprotocol = host, path, subprotocol
         self._buffer = bytearray()
 
@@ -105,7 +104,6 @@ class Wire(asyncio.Protocol):
 
     def _take(self, opcode: int, payload: bytes) -> None:
         self.frames_in += 1
-        self.bytes_in += len(payload)
         if opcode == TEXT:
             self.on_message(orjson.loads(payload))
         elif opcode == PING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from domain.errors import NotFound, Unauthenticated
 from domain.events import MemberUpdated
+from domain.identity import live_session
 from domain.presence import MEMBER_UPDATES_EVERY
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from domain.identity import Caller
     from domain.inbox import Entry, Position, View
-    from domain.ports import Clock, Directory, Inbox, Transact, UnitOfWork, Watch
+    from domain.ports import Clock, Directory, Inbox, Transact, Watch
     from domain.rooms import Member, Room
 
 PAGE: Final = 64
@@ -168,12 +169,7 @@ class Standing:
     async def check(self) -> None:
         """Raises `Unauthenticated` when the session was revoked."""
         version = self._inbox.control_version(self._caller.user_id)
-
-        async def stands(uow: UnitOfWork) -> bool:
-            session = await uow.sessions.get(self._caller.session_id)
-            return session is not None and session.revoked_at is None
-
-        if not await self._read(stands):
+        if await self._read(lambda uow: live_session(uow, self._caller.session_id)) is None:
             raise Unauthenticated
         self._seen = version
 
@@ -181,7 +177,7 @@ class Standing:
 async def seat_in(directory: Directory, room_id: UUID, user_id: UUID) -> tuple[Room, Member]:
     """The open room and the seat that the user holds in it. Raises `NotFound` to everybody else."""
     room = (await directory.rooms((room_id,))).get(room_id)
-    seat = None if room is None else room.seat_of(user_id)
-    if room is None or seat is None or not room.holds(user_id):
+    seat = None if room is None else room.held_seat_of(user_id)
+    if room is None or seat is None:
         raise NotFound
     return room, seat

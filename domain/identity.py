@@ -9,6 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from domain.characters import DIRECTION_CONTROLS
 from domain.errors import Conflict, InvalidInput, NotAllowed, Suspended, Unauthenticated
 from domain.matchmaking.ending import end_match, end_ticket
 from domain.matchmaking.ticket import QueueLeaveReason, TicketStatus
@@ -123,8 +124,6 @@ def viewer_id(user_id: UUID) -> UUID:
     return uuid.uuid5(user_id, "viewer")
 
 
-_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""They reorder what stands around a name: `\u202egnp.exe`. The marks (LRM, RLM, ALM) do not, and belong to real names."""
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159")
 """Letters and symbols that show nothing: Hangul fillers, the empty Braille cell, the object placeholder, the null note head."""
@@ -141,7 +140,7 @@ def display_name(text: str) -> str:
     """
     name = text.strip()
     if len(name) <= NAME_LENGTH * _LONGEST_FORM:
-        if any(c in _BIDI_CONTROLS or unicodedata.category(c) in _REFUSED_CATEGORIES for c in name):
+        if any(c in DIRECTION_CONTROLS or unicodedata.category(c) in _REFUSED_CATEGORIES for c in name):
             raise InvalidInput(
                 "displayName", "A name has no control characters and none that change the direction of text."
             )
@@ -159,10 +158,16 @@ def scope_under(suspensions: Iterable[Suspension], now: datetime) -> SessionScop
     return SessionScope.APPEAL_ONLY if worst and worst.scope is SuspensionScope.ALL else SessionScope.FULL
 
 
+async def live_session(uow: UnitOfWork, session_id: UUID) -> Session | None:
+    """The session; None when it is revoked or unknown."""
+    session = await uow.sessions.get(session_id)
+    return None if session is None or session.revoked_at is not None else session
+
+
 async def present_scope(uow: UnitOfWork, session_id: UUID, now: datetime) -> SessionScope | None:
     """What the session may do now, whatever its access token says; None when it is revoked or unknown."""
-    session = await uow.sessions.get(session_id)
-    if session is None or session.revoked_at is not None:
+    session = await live_session(uow, session_id)
+    if session is None:
         return None
     return scope_under(await uow.suspensions.of(session.user_id), now)
 
@@ -295,7 +300,7 @@ async def _sign_out(uow: UnitOfWork, caller: Caller, now: datetime) -> User | No
         return user
     ticket = await uow.tickets.waiting(user.id)
     if ticket is not None:
-        await end_ticket(uow, ticket, TicketStatus.CANCELLED, QueueLeaveReason.LEFT, now)
+        await end_ticket(uow, ticket, TicketStatus.CANCELLED, QueueLeaveReason.LEFT)
     seat = present.seat_of(user.id) if present else None
     if present is not None and seat is not None:
         await end_match(

@@ -88,10 +88,10 @@ class Tickets(Protocol):
         """The ticket with which the user came into that match."""
 
     async def add(self, ticket: Ticket, now: datetime, *, attached: bool) -> None: ...
-    async def save(self, ticket: Ticket, now: datetime) -> None:
+    async def save(self, ticket: Ticket) -> None:
         """Writes status, preferences, widening and room; the matcher sees the change."""
 
-    async def pause(self, user_id: UUID, now: datetime, *, paused: bool) -> None:
+    async def pause(self, user_id: UUID, *, paused: bool) -> None:
         """Sets whether the user's WAITING ticket is offered to partners; it keeps its place."""
 
     async def changed_since(self, since: datetime | None) -> tuple[datetime, Sequence[PoolTicket], Sequence[UUID]]:
@@ -113,7 +113,7 @@ class Tickets(Protocol):
 class Bars(Protocol):
     """Pairs of users who shall not meet: cooldowns, lost partners and blocks, in both directions."""
 
-    async def raise_bar(self, one: UUID, other: UUID, kind: str, until: datetime | None, now: datetime) -> None:
+    async def raise_bar(self, one: UUID, other: UUID, kind: str, until: datetime | None) -> None:
         """Sets or lengthens the bar of that kind; None is for ever."""
 
     async def changed_since(
@@ -178,7 +178,7 @@ class Suspensions(Protocol):
 
 
 class Connections(Protocol):
-    """Sockets and event streams, a row each, with the worker that holds them."""
+    """Sockets of users, a row each, with the worker that holds them."""
 
     async def attach(self, connection_id: UUID, user_id: UUID, now: datetime) -> bool:
         """Adds the row; returns whether the user was detached before. Call with the user's head locked."""
@@ -325,8 +325,8 @@ class StatsSource(Protocol):
 class RateLimits(Protocol):
     """Limits that hold across workers (GCRA)."""
 
-    async def take(self, key: str, *, burst: int, period: timedelta, cost: int = 1) -> None:
-        """Takes `cost` out of `burst` that refill over `period`. Raises `RateLimited` and takes nothing when they are not there."""
+    async def take(self, key: str, *, burst: int, period: timedelta) -> None:
+        """Takes one out of `burst` that refill over `period`. Raises `RateLimited` and takes nothing when none is left."""
 
 
 class Throttle(Protocol):

@@ -1,4 +1,4 @@
-"""Being there: attached while at least one socket or event stream of a user is open on a live worker."""
+"""Being there: a user is attached while at least one of their sockets is open."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def attach(uow: UnitOfWork, connection_id: UUID, user_id: UUID, *, now: da
     rooms = await _lock_held(uow, user_id)
     if not await uow.connections.attach(connection_id, user_id, now):
         return False
-    await uow.tickets.pause(user_id, now, paused=False)
+    await uow.tickets.pause(user_id, paused=False)
     known = {room.id for room in rooms}
     if any(room.id not in known for room in await uow.rooms.held_by(user_id)):
         raise Conflict("A seat was taken at this moment: try again.")
@@ -72,7 +72,7 @@ async def detach(uow: UnitOfWork, connection_id: UUID, user_id: UUID, *, resume:
     await uow.lock_users((user_id,))
     if not await uow.connections.detach(connection_id, user_id, now, now + resume):
         return False
-    await uow.tickets.pause(user_id, now, paused=True)
+    await uow.tickets.pause(user_id, paused=True)
     return True
 
 

@@ -55,8 +55,7 @@ class Bus(Protocol):
 class MemoryBackend(BroadcastBackend):
     """Within one process. A publisher waits while `QUEUE_LIMIT` messages wait for the listener: broadcaster's own has no limit."""
 
-    def __init__(self, url: str = "memory://") -> None:
-        self._url = url
+    def __init__(self) -> None:
         self._channels: set[str] = set()
         self._published: asyncio.Queue[Event] = asyncio.Queue(QUEUE_LIMIT)
 
@@ -253,4 +252,4 @@ def open_bus(url: str) -> ReliableBroadcast:
     if scheme != "memory":
         msg = f"The bus {scheme or url!r} is not supported: set PARLEY_BUS_URL to memory://."
         raise ValueError(msg)
-    return ReliableBroadcast(MemoryBackend(url))
+    return ReliableBroadcast(MemoryBackend())

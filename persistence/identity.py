@@ -24,7 +24,7 @@ class AccountRow(Row, table=True):
     display_name: str
     created_at: datetime = Field(sa_type=Timestamp)
     operator_role: str | None = None
-    device_id: UUID | None = Field(default=None, foreign_key="device.id", index=True)
+    device_id: UUID | None = Field(default=None, foreign_key="device.id")
 
 
 class DeviceRow(Row, table=True):
@@ -66,7 +66,7 @@ _USER_COLUMNS = "id, display_name, created_at, operator_role, device_id"
 _TOKEN_COLUMNS = "token_hash, session_id, parent_hash, issued_at, expires_at, used_at"  # noqa: S105  # names of columns
 
 _USER = text(f"SELECT {_USER_COLUMNS} FROM account WHERE id = :id")  # noqa: S608  # columns of ours
-_RENAME = text(f"UPDATE account SET display_name = :name WHERE id = :id RETURNING {_USER_COLUMNS}")  # noqa: S608
+_RENAME = text(f"UPDATE account SET display_name = :name WHERE id = :id RETURNING {_USER_COLUMNS}")  # noqa: S608  # columns of ours
 
 _DEVICE = text("SELECT id FROM device WHERE token_hash = :hash")
 
@@ -75,7 +75,7 @@ _LOCK_SESSION = text(
     "SELECT id FROM session WHERE id = (SELECT session_id FROM refresh_token WHERE token_hash = :hash) FOR UPDATE"
 )
 _TOKEN = text(f"SELECT {_TOKEN_COLUMNS} FROM refresh_token WHERE token_hash = :hash")  # noqa: S608  # columns of ours
-_SUCCESSORS = text(f"SELECT {_TOKEN_COLUMNS} FROM refresh_token WHERE parent_hash = :hash")  # noqa: S608
+_SUCCESSORS = text(f"SELECT {_TOKEN_COLUMNS} FROM refresh_token WHERE parent_hash = :hash")  # noqa: S608  # columns of ours
 _USE_TOKEN = text("UPDATE refresh_token SET used_at = :now WHERE token_hash = :hash AND used_at IS NULL")
 _RESCOPE = text("UPDATE session SET scope = :scope WHERE id = :id")
 _REVOKE = text("UPDATE session SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL")

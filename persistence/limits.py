@@ -48,24 +48,22 @@ class PostgresRateLimits:
         """`reading` gives a connection in autocommit: `Database.reading`."""
         self._reading = reading
 
-    async def take(self, key: str, *, burst: int, period: timedelta, cost: int = 1) -> None:
-        if not 0 < cost <= burst:
-            msg = "a cost above the burst could never be paid"
-            raise ValueError(msg)
+    async def take(self, key: str, *, burst: int, period: timedelta) -> None:
         # Microseconds are whole: rounded down, `burst` of them fit into the period.
-        unit = timedelta(microseconds=period // timedelta(microseconds=1) // burst)
-        values = {"key": key, "cost": unit * cost, "spare": unit * (burst - cost)}
+        cost = timedelta(microseconds=period // timedelta(microseconds=1) // burst)
+        spare = cost * (burst - 1)
+        values = {"key": key, "cost": cost, "spare": spare}
         async with self._reading() as connection:
             taken, full_in = (await connection.execute(_TAKE, values)).one()
         if not taken:
-            wait = timedelta() if full_in is None else full_in - unit * (burst - cost)
+            wait = timedelta() if full_in is None else full_in - spare
             if wait <= timedelta():  # Emptied by others while this one waited for the row.
-                wait = unit * cost
+                wait = cost
             raise RateLimited(math.ceil(wait / timedelta(milliseconds=1)) / 1000)
 
 
 class NoRateLimits:
     """`ports.RateLimits` that never refuse: `PARLEY_RATE_LIMITS=off`, for load tests."""
 
-    async def take(self, key: str, *, burst: int, period: timedelta, cost: int = 1) -> None:
+    async def take(self, key: str, *, burst: int, period: timedelta) -> None:
         """Returns at once."""

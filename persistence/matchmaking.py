@@ -30,7 +30,7 @@ class TicketRow(Row, table=True):
     )
 
     id: UUID = Field(primary_key=True)
-    user_id: UUID = Field(foreign_key="account.id", index=True)
+    user_id: UUID = Field(foreign_key="account.id")
     status: str
     mode: str
     interests: list[str] = Field(sa_column=Column(ARRAY(String), nullable=False))
@@ -75,8 +75,8 @@ TICKET = "id, user_id, status, mode, interests, languages, patience, enqueued_at
 """Columns in the order in which `_ticket` reads them. `changed_at` is always the database's time, the one clock that all
 workers share, and taken when the row is written: after the wait for locks."""
 
-WAITING = text(f"SELECT {TICKET} FROM ticket WHERE user_id = :user_id AND status = 'WAITING'")  # noqa: S608
-OF_ROOM = text(f"SELECT {TICKET} FROM ticket WHERE room_id = :room_id AND user_id = :user_id")  # noqa: S608
+WAITING = text(f"SELECT {TICKET} FROM ticket WHERE user_id = :user_id AND status = 'WAITING'")  # noqa: S608  # ours
+OF_ROOM = text(f"SELECT {TICKET} FROM ticket WHERE room_id = :room_id AND user_id = :user_id")  # noqa: S608  # ours
 ADD = text("""
     INSERT INTO ticket (id, user_id, status, mode, interests, languages, patience, enqueued_at, widens_at, room_id,
                         changed_at, joined_at, paused, attended)
@@ -101,8 +101,8 @@ SETTLED_TIME = text("""
     FROM pg_stat_get_activity(NULL) WHERE datid = (SELECT oid FROM pg_database WHERE datname = current_database())
       AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """)
-ALL_WAITING = text(f"SELECT {POOL_TICKET} FROM ticket WHERE status = 'WAITING'")  # noqa: S608
-CHANGED = text(f"SELECT {POOL_TICKET} FROM ticket WHERE changed_at >= :since")  # noqa: S608
+ALL_WAITING = text(f"SELECT {POOL_TICKET} FROM ticket WHERE status = 'WAITING'")  # noqa: S608  # ours
+CHANGED = text(f"SELECT {POOL_TICKET} FROM ticket WHERE changed_at >= :since")  # noqa: S608  # ours
 UNATTENDED = """
     SELECT t.user_id, t.attended
     FROM ticket t JOIN head h ON h.user_id = t.user_id
@@ -135,10 +135,10 @@ class TicketRepository:
         values = _values(ticket) | {"user_id": ticket.user_id, "enqueued_at": ticket.enqueued_at}
         await self._connection.execute(ADD, values | {"now": now, "attached": attached})
 
-    async def save(self, ticket: Ticket, now: datetime) -> None:  # noqa: ARG002  # see TICKET: the database has the clock
+    async def save(self, ticket: Ticket) -> None:
         await self._connection.execute(SAVE, _values(ticket))
 
-    async def pause(self, user_id: UUID, now: datetime, *, paused: bool) -> None:  # noqa: ARG002  # the same
+    async def pause(self, user_id: UUID, *, paused: bool) -> None:
         await self._connection.execute(PAUSE, {"user_id": user_id, "paused": paused})
 
     async def changed_since(self, since: datetime | None) -> tuple[datetime, Sequence[PoolTicket], Sequence[UUID]]:
@@ -178,7 +178,7 @@ BARS_OF_USERS = """
 """
 BARS_TOUCHING = text(BARS.format(pairs=BARS_OF_USERS)).bindparams(bindparam("users", type_=IDS))
 BARS_CHANGED_OR_TOUCHING = text(
-    BARS.format(pairs=f"SELECT low_id, high_id FROM pair_bar WHERE changed_at >= :since UNION {BARS_OF_USERS}")  # noqa: S608
+    BARS.format(pairs=f"SELECT low_id, high_id FROM pair_bar WHERE changed_at >= :since UNION {BARS_OF_USERS}")  # noqa: S608  # ours
 ).bindparams(bindparam("users", type_=IDS))
 
 
@@ -188,14 +188,7 @@ class BarRepository:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def raise_bar(
-        self,
-        one: UUID,
-        other: UUID,
-        kind: str,
-        until: datetime | None,
-        now: datetime,  # noqa: ARG002  # the same
-    ) -> None:
+    async def raise_bar(self, one: UUID, other: UUID, kind: str, until: datetime | None) -> None:
         low, high = sorted((one, other))
         await self._connection.execute(RAISE_BAR, {"low": low, "high": high, "kind": kind, "until": until})
 

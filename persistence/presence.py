@@ -13,7 +13,7 @@ from persistence.base import Row, Timestamp
 
 
 class WorkerRow(Row, table=True):
-    """One run of one serving process; what it holds is gone when its lease has ended."""
+    """One run of one serving process. Others would know by its lease that it lives; in this version there are none."""
 
     __tablename__ = "worker"
 
@@ -23,7 +23,7 @@ class WorkerRow(Row, table=True):
 
 
 class ConnectionRow(Row, table=True):
-    """A socket or event stream of a user. A user is attached while there is one."""
+    """A socket of a user. A user is attached while there is one."""
 
     __tablename__ = "connection"
 
@@ -67,7 +67,7 @@ SETTLE = text(f"""
     WHERE user_id IN (SELECT h.user_id FROM head h
                       WHERE h.detached_at IS NOT NULL AND h.hold_until <= :now AND NOT {HOLDS_SOMETHING}
                       LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED)
-""")  # noqa: S608  # a condition of ours, as below
+""")  # noqa: S608  # a condition of ours
 REGISTER = text("INSERT INTO worker (incarnation, started_at, lease_until) VALUES (:worker, :now, :lease_until)")
 RENEW = text("UPDATE worker SET lease_until = :lease_until WHERE incarnation = :worker")
 PAUSE_ORPHANS = text("""
@@ -85,7 +85,7 @@ PROLONG_HOLDS = text(f"""
     WHERE user_id IN (SELECT h.user_id FROM head h
                       WHERE h.detached_at IS NOT NULL AND h.hold_until < :hold_until AND {HOLDS_SOMETHING}
                       ORDER BY h.user_id FOR NO KEY UPDATE)
-""")  # noqa: S608
+""")  # noqa: S608  # a condition of ours
 # Who was told of a match is noted a moment later, and what a dead worker had not noted yet is not known any more: presence
 # decides about those members from here on.
 REACH_ORPHANS = text("""

@@ -66,13 +66,8 @@ class _Acknowledged:
 
 def _seats(room: Room, sender_id: UUID, to: UUID) -> tuple[Member, Member]:
     """The seats of both, or `NotFound`: what a sender may not reach does not exist for them."""
-    sender, receiver = room.seat_of(sender_id), room.member(to)
-    if (
-        sender is None
-        or receiver is None
-        or sender is receiver
-        or not (room.open and sender.inside and receiver.inside)
-    ):
+    sender, receiver = room.held_seat_of(sender_id), room.member(to)
+    if sender is None or receiver is None or sender is receiver or not receiver.inside:
         raise NotFound
     return sender, receiver
 

@@ -20,7 +20,7 @@ class Query(IdentityQuery, StatsQuery, MatchmakingQuery, RoomsQuery, SignalingQu
     """Everything that reads."""
 
 
-@strawberry.type(description="What can be done. The sign-ins and `refreshSession` are open to everybody.")
+@strawberry.type(description="What can be done. `signInAnonymously` and `refreshSession` are open to everybody.")
 class Mutation(IdentityMutation, MatchmakingMutation, SignalingMutation, PresenceMutation):
     """Everything that writes."""
 

@@ -81,7 +81,6 @@ class Context:
     """What rate limits know of where a request comes from: an IPv4 address or an IPv6 /64. Never logged, never stored in clear."""
     after: str | None = None
     """The cursor of `connection_init`."""
-    connection_id: UUID | None = None
 
     @property
     def viewer(self) -> Caller:

@@ -50,10 +50,7 @@ describe(
     SessionScope,
     "What a session may do.",
     FULL="Everything that the user may do.",
-    APPEAL_ONLY=(
-        "Only `me`, `stats`, `myReports`, `appealSuspension`, `exportMyData`, `deleteMyAccount`, `refreshSession` and "
-        "`signOut` are allowed."
-    ),
+    APPEAL_ONLY="The account is suspended: only `me`, `stats`, `refreshSession` and `signOut` are allowed.",
 )
 describe(
     OperatorRole,
@@ -101,8 +98,8 @@ describe(
 describe(
     MemberLeaveReason,
     "Why a member left.",
-    LEFT="By their own choice.",
-    KICKED="By a moderator's.",
+    LEFT="They chose to.",
+    KICKED="A moderator removed them.",
     CONNECTION_LOST="Their connection was lost for longer than the resume window.",
     ROOM_CLOSED="The room was closed.",
 )
@@ -127,7 +124,7 @@ describe(
     SuspensionScope,
     "What a suspension takes away.",
     MATCHING="Meeting strangers.",
-    ALL="Everything but the appeal.",
+    ALL="Everything: the session becomes APPEAL_ONLY.",
 )
 describe(
     ReportCategory,

@@ -86,10 +86,10 @@ def answers(*expected: type[errors.DomainError]) -> Callable[[Callable[P, Awaita
             try:
                 return await resolver(*args, **kwargs)
             except expected as error:
-                context = kwargs["info"].context  # type: ignore[attr-defined]
+                context = kwargs["info"].context  # type: ignore[attr-defined]  # a resolver has it
                 # An answer that shows a room is an answer to somebody who is signed in.
                 viewer_id = context.caller.user_id if context.caller else _NOBODY
-                return _member(error, viewer_id, context.services.clock())  # type: ignore[return-value]
+                return _member(error, viewer_id, context.services.clock())  # type: ignore[return-value]  # a member of R
 
         return answering
 

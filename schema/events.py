@@ -72,7 +72,7 @@ class MatchSnapshot(Event):
     on_delivered: strawberry.Private[Callable[[], None] | None] = None
 
 
-@strawberry.type(description="The viewer waits in the queue, or what they ask for there has changed.")
+@strawberry.type(description="The viewer is in the queue, or has changed what they ask for there.")
 class QueueJoined(Event):
     """See `domain.events.QueueJoined`."""
 

@@ -72,8 +72,8 @@ class Session:
     )
     refresh_token: str = strawberry.field(
         description=(
-            "Renews the session once, within 30 days. A further use within 30 seconds gives a fresh successor as long as none "
-            "was used (two tabs, a lost answer); any other reuse ends the session everywhere."
+            "Renews the session once, within 30 days. A further use within 30 seconds gives a fresh successor as long as none of "
+            "them was used (two tabs, a lost answer); any other reuse ends the session everywhere."
         )
     )
     scope: SessionScope = strawberry.field(description="What the session may do.")
@@ -183,7 +183,10 @@ class IdentityQuery:
 @strawberry.type
 class IdentityMutation:
     @strawberry.mutation(
-        description="Makes an account and signs it in. How many a network may make in a time is limited (`RATE_LIMITED`)."
+        description=(
+            "Makes an account and signs it in. A network may make 60 at once, and 60 in 10 minutes from then on: more are refused "
+            "with RATE_LIMITED and `retryAfter`."
+        )
     )
     @answers(errors.InvalidInput)
     async def sign_in_anonymously(
@@ -205,7 +208,11 @@ class IdentityMutation:
         )
 
     @strawberry.mutation(
-        description="Gives new tokens for a refresh token, without an access token. A token that is not good: `NotAllowedError`."
+        description=(
+            "Gives new tokens for a refresh token; needs no access token. A refresh token that is not good is answered with "
+            "`NotAllowedError`. A session may do so 120 times at once and then every 10 seconds, a network 600 times and then 60 "
+            "a second; beyond, RATE_LIMITED leaves the token as it was."
+        )
     )
     @answers(errors.NotAllowed)
     async def refresh_session(

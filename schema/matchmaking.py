@@ -65,15 +65,15 @@ class JoinQueueInput:
     interests: list[str] = strawberry.field(
         default_factory=list,
         description=(
-            "At most 10 of 1 to 40 characters, counted after trimming and Unicode NFKC; compared without regard to case. None "
-            "means any partner will do, and so it is for `languages`."
+            "At most 10 of 1 to 40 characters, counted after trimming and Unicode NFKC; compared without regard to case. An "
+            "empty list means any."
         ),
     )
     languages: list[str] = strawberry.field(
         default_factory=list,
         description=(
-            "At most 10 BCP 47 tags of at most 35 characters; none means any. Tags are compared whole and without regard to case: "
-            "give `en` beside `en-GB` to meet speakers of any English."
+            "At most 10 BCP 47 tags of at most 35 characters; an empty list means any. Tags are compared whole and without regard "
+            "to case: give `en` beside `en-GB` to meet speakers of any English."
         ),
     )
     patience: int = strawberry.field(
@@ -82,7 +82,7 @@ class JoinQueueInput:
     )
 
 
-@strawberry.type(description="The viewer waits.")
+@strawberry.type(description="The viewer is in the queue.")
 class JoinQueueSuccess:
     ticket: Ticket = strawberry.field(
         description="The ticket that is WAITING: a repeated call changes its preferences and keeps its place."
@@ -95,7 +95,7 @@ JoinQueuePayload = Annotated[
 ]
 
 
-@strawberry.type(description="The viewer does not wait.")
+@strawberry.type(description="The viewer is not in the queue.")
 class LeaveQueueSuccess:
     ticket: Ticket | None = strawberry.field(description="The ticket that was cancelled; null when none was waiting.")
 
@@ -143,8 +143,9 @@ class MatchmakingMutation:
 
     @strawberry.mutation(
         description=(
-            "Lets the viewer wait for a partner. What follows is told by `matchEvents`. Only users with an open WebSocket or event "
-            "stream are matched: without one the ticket ends after 30 seconds."
+            "Lets the viewer wait for a partner. What follows is told by `matchEvents`. Only users with an open WebSocket are "
+            "matched: without one the ticket ends after 30 seconds. More than a burst of 60 and then 3 a second, of `joinQueue`, "
+            "`leaveQueue` and `skip` together, are refused with RATE_LIMITED and `retryAfter`."
         )
     )
     @answers(errors.InvalidInput, errors.AlreadyInMatch, errors.Suspended)
@@ -166,7 +167,7 @@ class MatchmakingMutation:
     async def leave_queue(self, info: Info) -> LeaveQueuePayload:
         services, viewer = info.context.services, info.context.viewer
         services.throttle.queue(viewer.user_id)
-        left = await services.transact(lambda uow: queue.leave_queue(uow, viewer.user_id, now=services.clock()))
+        left = await services.transact(lambda uow: queue.leave_queue(uow, viewer.user_id))
         return LeaveQueueSuccess(ticket=None if left is None else Ticket.of(left))
 
     @strawberry.mutation(

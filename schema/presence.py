@@ -40,7 +40,7 @@ class UpdatePresenceSuccess:
 
 UpdatePresencePayload = Annotated[
     UpdatePresenceSuccess | NotFoundError,
-    strawberry.union("UpdatePresencePayload", description="How `updatePresence` went."),
+    strawberry.union("UpdatePresencePayload", description="What `updatePresence` answers."),
 ]
 
 

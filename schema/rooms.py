@@ -32,7 +32,7 @@ class MediaState:
 
 @strawberry.type(
     description=(
-        "A person in a room. Who has left remains as a tombstone: name and status LEFT, and nothing of what they did."
+        "A person in a room. Somebody who has left remains as a tombstone: the name and the status LEFT, and nothing else."
     )
 )
 class Member:

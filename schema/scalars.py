@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from datetime import UTC, datetime
 from typing import NewType
 
@@ -11,6 +9,9 @@ import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
 from domain.errors import BadInput
+
+LONGEST_CURSOR = 200
+"""Characters: far above the longest that we make."""
 
 
 def format_time(value: datetime) -> str:
@@ -30,32 +31,14 @@ def parse_time(value: object) -> datetime:
     return parsed.astimezone(UTC)
 
 
-def format_bytes(value: bytes) -> str:
-    """Standard, padded base64."""
-    return base64.b64encode(value).decode()
-
-
-def parse_bytes(value: object) -> bytes:
-    """Canonical base64: one text for each sequence of bytes. Raises `BadInput`."""
-    try:
-        parsed = base64.b64decode(value, validate=True) if isinstance(value, str) else None
-    except (binascii.Error, ValueError):
-        parsed = None
-    if parsed is None or format_bytes(parsed) != value:
-        msg = "Base64 is standard, padded and canonical (RFC 4648 section 4)."
-        raise BadInput(msg)
-    return parsed
-
-
 def parse_cursor(value: object) -> str:
     """Any short text: what it means is decided where it is used. Raises `BadInput`."""
-    if not isinstance(value, str) or len(value) > 200:  # noqa: PLR2004  # far above the longest that we make
+    if not isinstance(value, str) or len(value) > LONGEST_CURSOR:
         msg = "A Cursor is a text that this API returned."
         raise BadInput(msg)
     return value
 
 
-Base64 = NewType("Base64", bytes)
 Cursor = NewType("Cursor", str)
 
 SCALARS: dict[object, ScalarDefinition] = {
@@ -66,16 +49,9 @@ SCALARS: dict[object, ScalarDefinition] = {
         serialize=format_time,
         parse_value=parse_time,
     ),
-    Base64: strawberry.scalar(
-        name="Base64",
-        description="Bytes in standard, padded, canonical base64 (RFC 4648 section 4).",
-        specified_by_url="https://www.rfc-editor.org/rfc/rfc4648#section-4",
-        serialize=format_bytes,
-        parse_value=parse_bytes,
-    ),
     Cursor: strawberry.scalar(
         name="Cursor",
-        description="An opaque position: in a subscriber's inbox (`Event.cursor`), or in a connection (`edges.cursor`).",
+        description="An opaque position in a subscriber's inbox: see `Event.cursor`.",
         serialize=str,
         parse_value=parse_cursor,
     ),

@@ -206,7 +206,7 @@ class SendSignalSuccess:
 
 SendSignalPayload = Annotated[
     SendSignalSuccess | NotFoundError | InvalidInputError,
-    strawberry.union("SendSignalPayload", description="How `sendSignal` went."),
+    strawberry.union("SendSignalPayload", description="What `sendSignal` answers."),
 ]
 
 
@@ -276,7 +276,8 @@ class SignalingMutation:
     @strawberry.mutation(
         description=(
             "Relays a signal to another member of a room. Signals of one socket arrive in the order in which it sent them. More "
-            "than a burst of 256 and then 80 a second, or than 1 MiB and then 128 KiB a second, is refused with RATE_LIMITED."
+            "than a burst of 256 and then 80 a second, or than 1 MiB and then 128 KiB a second, are refused with RATE_LIMITED and "
+            "`retryAfter`."
         )
     )
     @answers(errors.NotFound, errors.InvalidInput)

@@ -27,7 +27,8 @@ from domain.matchmaking.losses import expire_ticket
 from domain.matchmaking.pool import Pair
 from domain.matchmaking.queue import leave_queue
 from domain.matchmaking.ticket import ChatMode, Preferences
-from tests.matching_world import Backend, backend
+from domain.safety import SuspensionScope
+from tests.world import Clock, World, open_world
 
 MATCHERS = 3
 PEOPLE = 30
@@ -93,44 +94,42 @@ async def storm(dsn: str, seed: int) -> Storm:
             f"CREATE TRIGGER remember AFTER INSERT OR UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION remember()"
         )
     async with AsyncExitStack() as stack:
-        backends = [await stack.enter_async_context(backend(dsn, pool_size=6)) for _ in range(MATCHERS)]
-        people = await backends[0].people(PEOPLE)
-        for each in backends:
+        opened = [open_world(dsn, Clock(goes=True), one_of_several=True, pool_size=6) for _ in range(MATCHERS)]
+        servers = [await stack.enter_async_context(server) for server in opened]
+        people = await servers[0].people(PEOPLE)
+        for each in servers:
             await each.matcher.start()
         ends = asyncio.get_running_loop().time() + SECONDS
         chances = random.Random(seed)
-        lives = [_life(user_id, people, backends, random.Random(chances.random()), ends) for user_id in people]
+        lives = [_life(user_id, people, servers, random.Random(chances.random()), ends) for user_id in people]
         killing = asyncio.create_task(_kill(watcher, random.Random(chances.random()), ends))
-        blind = [_lead_blindly(place, random.Random(chances.random()), ends) for place in backends]
+        blind = [_lead_blindly(place, random.Random(chances.random()), ends) for place in servers]
         await asyncio.gather(killing, *blind, *lives)
-        for each in backends:
+        for each in servers:
             await each.matcher.stop()
         for user_id in people:
-            await _stubborn(lambda user_id=user_id: _end_of(backends[0], user_id))  # type: ignore[misc]
+            await _stubborn(lambda user_id=user_id: _end_of(servers[0], user_id))  # type: ignore[misc]  # its type is not inferred
         rows = await watcher.fetch("SELECT kind, old, new FROM history ORDER BY seq")
         await watcher.close()
-        told = [entry for each in backends for entry in each.inbox.told]
+        told = [entry for each in servers for entry in each.inbox.told]
         return Storm(
             history=[Change(row["kind"], *(row[c] and json.loads(row[c]) for c in ("old", "new"))) for row in rows],
             told=[(user_id, event) for user_id, event in told if isinstance(event, Matched)],
             joined={event.ticket.id for _, event in told if isinstance(event, QueueJoined)},
-            renewed=set().union(*(each.inbox.renewed for each in backends)),
+            renewed=set().union(*(each.inbox.renewed for each in servers)),
             killed=killing.result(),
-            refusals=sum(each.matcher.pool.refusals.total() for each in backends),
-            by_matcher=[each.matcher.matches for each in backends],
+            refusals=sum(each.matcher.pool.refusals.total() for each in servers),
+            by_matcher=[each.matcher.matches for each in servers],
         )
 
 
-async def _life(
-    user_id: UUID, people: list[UUID], backends: list[Backend], chances: random.Random, ends: float
-) -> None:
-    """One person, on any of the backends, until the end."""
+async def _life(user_id: UUID, people: list[UUID], servers: list[World], chances: random.Random, ends: float) -> None:
+    """One person, on any of the servers, until the end."""
     loop = asyncio.get_running_loop()
-    home = chances.choice(backends)
-    home.sockets[user_id] = uuid4()
+    home = chances.choice(servers)
     await _stubborn(lambda: home.attach(user_id))
     while loop.time() < ends:
-        place = chances.choice(backends)
+        place = chances.choice(servers)
         with suppress(AlreadyInMatch, NotFound, Suspended, Conflict, Unavailable):
             match chances.choices(("join", "skip", "leave", "detach", "block", "suspend"), (60, 60, 10, 12, 0.7, 0.5))[
                 0
@@ -142,7 +141,7 @@ async def _life(
                     if room is not None:
                         await place.skip(user_id, room.id, cooldown=COOLDOWN)
                 case "leave":
-                    await place.transact(partial(leave_queue, user_id=user_id, now=place.clock()))
+                    await place.database.transact(partial(leave_queue, user_id=user_id))
                 case "detach":
                     await home.detach(user_id)
                     await asyncio.sleep(chances.random() * 0.4)
@@ -150,8 +149,8 @@ async def _life(
                 case "block":
                     await place.bar(user_id, chances.choice([other for other in people if other != user_id]))
                 case "suspend":
-                    await place.suspend(user_id)
-        chances.choice(backends).matcher.poke()
+                    await place.suspend(user_id, SuspensionScope.MATCHING)
+        chances.choice(servers).matcher.poke()
         await asyncio.sleep(chances.random() * 0.03)
 
 
@@ -176,7 +175,7 @@ async def _kill(watcher: asyncpg.Connection, chances: random.Random, ends: float
     return killed
 
 
-async def _lead_blindly(place: Backend, chances: random.Random, ends: float) -> None:
+async def _lead_blindly(place: World, chances: random.Random, ends: float) -> None:
     """One more leader, who was frozen: knows nothing of bars, sockets and suspensions, and of tickets what was true a while ago."""
     while asyncio.get_running_loop().time() < ends:
         with suppress(Unavailable, Conflict):
@@ -184,14 +183,14 @@ async def _lead_blindly(place: Backend, chances: random.Random, ends: float) -> 
             believed = chances.sample(tickets, len(tickets))
             await asyncio.sleep(chances.random() * chances.choice((0.0, 0.1)))
             pairs = [Pair(*pair) for pair in zip(believed[::2], believed[1::2], strict=False)]
-            await place.transact(partial(commit_pairs, pairs=pairs, new_id=uuid4, clock=place.clock))
+            await place.database.transact(partial(commit_pairs, pairs=pairs, new_id=uuid4, clock=place.clock))
 
 
-async def _end_of(place: Backend, user_id: UUID) -> None:
+async def _end_of(place: World, user_id: UUID) -> None:
     """Everybody's ticket ends: those who are gone expire, the others leave."""
     later = place.clock() + timedelta(minutes=5)
-    await place.transact(lambda uow: expire_ticket(uow, user_id, now=later))
-    await place.transact(lambda uow: leave_queue(uow, user_id, now=place.clock()))
+    await place.database.transact(lambda uow: expire_ticket(uow, user_id, now=later))
+    await place.database.transact(lambda uow: leave_queue(uow, user_id))
 
 
 async def _stubborn(act: Callable[[], Awaitable[object]]) -> None:

@@ -13,13 +13,13 @@ from api.tokens import RootSecrets, SignedTokens
 from domain.identity import Session, SessionScope, sign_out
 from domain.safety import SuspensionScope
 from persistence.inbox.memory import MemoryInbox
-from tests.identity_world import START, World, identity_world
+from tests.world import START, World, open_world
 
 
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
     """Everything that identity needs."""
-    async with identity_world(database_url) as parts:
+    async with open_world(database_url) as parts:
         yield parts
 
 
@@ -119,7 +119,7 @@ async def test_standings_are_remembered_for_a_second_and_not_without_bound(
     async def counted(work: object) -> object:
         nonlocal looks
         looks += 1
-        return await read(work)  # type: ignore[arg-type]
+        return await read(work)  # type: ignore[arg-type]  # passed on as it came
 
     monkeypatch.setattr(world.admission, "_read", counted)
     for expected, number in enumerate((0, 0, 1, 0, 2, 0, 1), 1):

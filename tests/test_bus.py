@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping
+from collections.abc import AsyncIterator, Collection, Hashable, Mapping
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
@@ -12,6 +12,7 @@ from broadcaster import BroadcastBackend, Event
 
 from persistence.bus import GAP, QUEUE_LIMIT, MemoryBackend, Received, ReliableBroadcast, open_bus
 from persistence.hub import Hub
+from tests.waiting import until
 
 DEADLINE = 5.0
 
@@ -76,13 +77,6 @@ async def running(backend: BroadcastBackend) -> AsyncIterator[ReliableBroadcast]
         yield bus
     finally:
         await bus.disconnect()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits for a condition, with a deadline."""
-    async with asyncio.timeout(DEADLINE):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def take(messages: AsyncIterator[Received]) -> Received:

@@ -23,8 +23,9 @@ from domain.ports import UnitOfWork
 from domain.safety import Suspension, SuspensionScope
 from persistence.embedded import EmbeddedPostgres
 from persistence.safety import SuspensionRepository
-from tests.matching_world import ANYONE, Backend, backend, eventually
 from tests.storm import Storm, moment, storm
+from tests.waiting import until
+from tests.world import ANYONE, Clock, World, open_world
 
 ENDED = {"MATCHED", "CANCELLED", "EXPIRED"}
 Pair = tuple[str, str]
@@ -49,10 +50,10 @@ def stormy(postgres: EmbeddedPostgres) -> Storm:
 
 
 @pytest.fixture
-async def parley(database_url: str) -> AsyncIterator[Backend]:
-    """One backend."""
-    async with backend(database_url) as parts:
-        yield parts
+async def world(database_url: str) -> AsyncIterator[World]:
+    """One server."""
+    async with open_world(database_url, Clock(goes=True)) as world:
+        yield world
 
 
 def test_the_storm_was_one(stormy: Storm) -> None:
@@ -207,38 +208,38 @@ def _replay(stormy: Storm) -> Iterator[tuple[frozenset[str] | None, Any, dict[st
 # ------------------------------------------------------------------------------------------ races laid out by hand
 
 
-async def cancels(uow: UnitOfWork, parley: Backend, ada: UUID, bob: UUID) -> None:
+async def cancels(uow: UnitOfWork, world: World, ada: UUID, bob: UUID) -> None:
     """Ada leaves the queue."""
-    await leave_queue(uow, ada, now=parley.clock())
+    await leave_queue(uow, ada)
 
 
-async def blocks(uow: UnitOfWork, parley: Backend, ada: UUID, bob: UUID) -> None:
+async def blocks(uow: UnitOfWork, world: World, ada: UUID, bob: UUID) -> None:
     """Ada blocks Bob, or Bob Ada."""
     await uow.lock_users((ada, bob))
-    await uow.bars.raise_bar(bob, ada, "BLOCK_BY_HIGH", None, parley.clock())
+    await uow.bars.raise_bar(bob, ada, "BLOCK_BY_HIGH", None)
 
 
-async def suspends(uow: UnitOfWork, parley: Backend, ada: UUID, bob: UUID) -> None:
+async def suspends(uow: UnitOfWork, world: World, ada: UUID, bob: UUID) -> None:
     """Ada is suspended."""
     await uow.lock_users((ada,))
     assert isinstance(uow.suspensions, SuspensionRepository)
     await uow.suspensions.add(
-        Suspension(uuid4(), ada, SuspensionScope.MATCHING, "Be kind.", None, False, parley.clock(), None, None),  # noqa: FBT003
+        Suspension(uuid4(), ada, SuspensionScope.MATCHING, "Be kind.", None, False, world.clock(), None, None),  # noqa: FBT003  # a column
         None,
     )
 
 
-async def detaches(uow: UnitOfWork, parley: Backend, ada: UUID, bob: UUID) -> None:
+async def detaches(uow: UnitOfWork, world: World, ada: UUID, bob: UUID) -> None:
     """Bob's socket closes."""
-    await presence.detach(uow, parley.sockets[bob], bob, resume=presence.AWAY_AFTER, now=parley.clock())
+    await presence.detach(uow, world.connections[bob], bob, resume=presence.AWAY_AFTER, now=world.clock())
 
 
-async def changes(uow: UnitOfWork, parley: Backend, ada: UUID, bob: UUID) -> None:
+async def changes(uow: UnitOfWork, world: World, ada: UUID, bob: UUID) -> None:
     """Bob wants to see people."""
-    await join_queue(uow, bob, Preferences(ChatMode.VIDEO, (), (), 0), new_id=uuid4, clock=parley.clock)
+    await join_queue(uow, bob, Preferences(ChatMode.VIDEO, (), (), 0), new_id=uuid4, clock=world.clock)
 
 
-Race = Callable[[UnitOfWork, Backend, UUID, UUID], Awaitable[None]]
+Race = Callable[[UnitOfWork, World, UUID, UUID], Awaitable[None]]
 
 
 @pytest.mark.parametrize(
@@ -252,35 +253,33 @@ Race = Callable[[UnitOfWork, Backend, UUID, UUID], Awaitable[None]]
     ],
 )
 async def test_the_commit_sees_what_was_committed_while_it_waited(
-    parley: Backend, database_url: str, race: Race, about: tuple[str, ...], reason: Refusal
+    world: World, database_url: str, race: Race, about: tuple[str, ...], reason: Refusal
 ) -> None:
     """A check in the locking statement sees an old snapshot, and a time read before the lock is an old time: a block, or a
     suspension, that was committed meanwhile was ignored, and the two met.
     """
-    async with backend(database_url) as other:
-        ada, bob = await parley.people(2)
-        tickets = await parley.join(ada), await parley.join(bob)
+    async with open_world(database_url, Clock(goes=True), one_of_several=True) as other:
+        ada, bob = await world.people(2)
+        tickets = await world.join(ada), await world.join(bob)
         async with held_up(database_url, *({"ada": ada, "bob": bob}[name] for name in about)):
-            first = asyncio.create_task(parley.transact(lambda uow: race(uow, parley, ada, bob)))
-            await eventually(lambda: _wait_for_locks(parley, 1))
+            first = asyncio.create_task(world.database.transact(lambda uow: race(uow, world, ada, bob)))
+            await until(lambda: _wait_for_locks(world, 1))
             second = asyncio.create_task(other.commit(tickets))
-            await eventually(lambda: _wait_for_locks(parley, 2))
+            await until(lambda: _wait_for_locks(world, 2))
         await first
         assert [result.reason for result in await second if isinstance(result, Refused)] == [reason]
-        assert await parley.open_match(ada) is None
+        assert await world.open_match(ada) is None
 
 
-async def test_the_queue_sees_a_suspension_that_was_committed_while_it_waited(
-    parley: Backend, database_url: str
-) -> None:
+async def test_the_queue_sees_a_suspension_that_was_committed_while_it_waited(world: World, database_url: str) -> None:
     """Who is suspended in the moment of joining does not slip in."""
-    async with backend(database_url) as other:
-        ada, bob = await parley.people(2)
+    async with open_world(database_url, Clock(goes=True), one_of_several=True) as other:
+        ada, bob = await world.people(2)
         async with held_up(database_url, ada):
-            first = asyncio.create_task(parley.transact(lambda uow: suspends(uow, parley, ada, bob)))
-            await eventually(lambda: _wait_for_locks(parley, 1))
+            first = asyncio.create_task(world.database.transact(lambda uow: suspends(uow, world, ada, bob)))
+            await until(lambda: _wait_for_locks(world, 1))
             second = asyncio.create_task(other.join(ada))
-            await eventually(lambda: _wait_for_locks(parley, 2))
+            await until(lambda: _wait_for_locks(world, 2))
         await first
         with pytest.raises(Suspended):
             await second
@@ -298,65 +297,65 @@ async def held_up(dsn: str, *user_ids: UUID) -> AsyncIterator[None]:
         await connection.close()
 
 
-async def _wait_for_locks(parley: Backend, count: int) -> bool:
-    async with parley.database.reading() as connection:
+async def _wait_for_locks(world: World, count: int) -> bool:
+    async with world.database.reading() as connection:
         waiting = (
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
         return bool(await connection.scalar(text(waiting)) == count)
 
 
-async def test_several_leaders_match_a_pair_once(parley: Backend, database_url: str) -> None:
+async def test_several_leaders_match_a_pair_once(world: World, database_url: str) -> None:
     """Invariant 11, at its sharpest: five leaders commit the same pairs in the same moment."""
-    async with backend(database_url) as other:
-        people = await parley.people(20)
-        tickets = [await parley.join(user_id) for user_id in people]
+    async with open_world(database_url, Clock(goes=True), one_of_several=True) as other:
+        people = await world.people(20)
+        tickets = [await world.join(user_id) for user_id in people]
         pairs = list(zip(tickets[::2], tickets[1::2], strict=True))
-        results = await asyncio.gather(*(place.commit(*pairs) for place in (parley, other, parley, other, other)))
+        results = await asyncio.gather(*(place.commit(*pairs) for place in (world, other, world, other, other)))
         matched = [[isinstance(result, NewMatch) for result in batch] for batch in results]
         assert sorted(map(sum, matched)) == [0, 0, 0, 0, 10]
         reasons = {result.reason for batch in results for result in batch if isinstance(result, Refused)}
         assert reasons == {Refusal.GONE}
 
 
-async def test_a_batch_matches_a_user_once(parley: Backend) -> None:
+async def test_a_batch_matches_a_user_once(world: World) -> None:
     """A pool that went wrong and proposes somebody twice still gives them one partner."""
-    ada, bob, eve = [await parley.join(user_id) for user_id in await parley.people(3)]
-    first, second, third = await parley.commit((ada, bob), (bob, eve), (eve, eve))
+    ada, bob, eve = [await world.join(user_id) for user_id in await world.people(3)]
+    first, second, third = await world.commit((ada, bob), (bob, eve), (eve, eve))
     assert isinstance(first, NewMatch)
     assert second == third == Refused(Refusal.GONE)
 
 
-async def test_one_refused_pair_does_not_hinder_the_batch(parley: Backend) -> None:
+async def test_one_refused_pair_does_not_hinder_the_batch(world: World) -> None:
     """A pool that is out of date about one person costs the others nothing."""
-    tickets = [await parley.join(user_id) for user_id in await parley.people(6)]
-    await parley.bar(tickets[2].user_id, tickets[3].user_id)
-    first, second, third = await parley.commit(*zip(tickets[::2], tickets[1::2], strict=True))
+    tickets = [await world.join(user_id) for user_id in await world.people(6)]
+    await world.bar(tickets[2].user_id, tickets[3].user_id)
+    first, second, third = await world.commit(*zip(tickets[::2], tickets[1::2], strict=True))
     assert isinstance(first, NewMatch)
     assert isinstance(third, NewMatch)
     assert second == Refused(Refusal.BARRED, None)
 
 
-async def test_a_seat_in_an_open_match_refuses_the_next(parley: Backend) -> None:
+async def test_a_seat_in_an_open_match_refuses_the_next(world: World) -> None:
     """Invariant 13, should a ticket ever wait while its user talks."""
-    ada, bob, eve = await parley.people(3)
-    waiting = await parley.join(ada)
-    await parley.match(bob, eve)
-    async with parley.database.engine.begin() as connection:
+    ada, bob, eve = await world.people(3)
+    waiting = await world.join(ada)
+    await world.meet(bob, eve)
+    async with world.database.engine.begin() as connection:
         await connection.execute(
             text("UPDATE member SET user_id = :ada WHERE user_id = :bob"), {"ada": ada, "bob": bob}
         )
-    assert await parley.commit((waiting, await parley.join(bob))) == [Refused(Refusal.SEATED)]
+    assert await world.commit((waiting, await world.join(bob))) == [Refused(Refusal.SEATED)]
 
 
-async def test_a_commit_that_dies_leaves_nothing_behind(parley: Backend) -> None:
+async def test_a_commit_that_dies_leaves_nothing_behind(world: World) -> None:
     """Invariant 9 when the connection is killed between the writes and the commit: both still wait, and match the next time."""
-    ada, bob = [await parley.join(user_id) for user_id in await parley.people(2)]
+    ada, bob = [await world.join(user_id) for user_id in await world.people(2)]
 
     async def dies(uow: UnitOfWork) -> None:
         await uow.lock_users((ada.user_id, bob.user_id))
-        await uow.matching.open([NewMatch(uuid4(), ada, bob, uuid4(), uuid4(), ())], parley.clock())
-        async with parley.database.reading() as connection:
+        await uow.matching.open([NewMatch(uuid4(), ada, bob, uuid4(), uuid4(), ())], world.clock())
+        async with world.database.reading() as connection:
             await connection.execute(
                 text(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -365,39 +364,39 @@ async def test_a_commit_that_dies_leaves_nothing_behind(parley: Backend) -> None
             )
 
     with pytest.raises(Unavailable):
-        await parley.transact(dies)
+        await world.database.transact(dies)
     for ticket in (ada, bob):
-        assert await parley.waiting(ticket.user_id) == ticket
-        assert await parley.open_match(ticket.user_id) is None
-    (result,) = await parley.commit((ada, bob))
+        assert await world.waiting(ticket.user_id) == ticket
+        assert await world.open_match(ticket.user_id) is None
+    (result,) = await world.commit((ada, bob))
     assert isinstance(result, NewMatch)
 
 
-async def test_a_commit_goes_on_when_its_caller_is_cancelled(parley: Backend) -> None:
+async def test_a_commit_goes_on_when_its_caller_is_cancelled(world: World) -> None:
     """A matcher that is stopped in the middle leaves no pair that is matched and was not told."""
-    ada, bob = [await parley.join(user_id) for user_id in await parley.people(2)]
-    commit = asyncio.create_task(parley.commit((ada, bob)))
+    ada, bob = [await world.join(user_id) for user_id in await world.people(2)]
+    commit = asyncio.create_task(world.commit((ada, bob)))
     await asyncio.sleep(0)
     commit.cancel()
     await asyncio.wait((commit,))
     assert commit.cancelled()
 
     async def told() -> bool:
-        return all(isinstance(parley.inbox.of(ticket.user_id)[-1], Matched) for ticket in (ada, bob))
+        return all([isinstance((await world.told(ticket.user_id))[-1], Matched) for ticket in (ada, bob)])
 
-    await eventually(told)
-    room = await parley.open_match(ada.user_id)
+    await until(told)
+    room = await world.open_match(ada.user_id)
     assert room is not None
     assert room.holds(bob.user_id)
 
 
-async def test_a_ticket_that_is_not_there_is_gone(parley: Backend) -> None:
+async def test_a_ticket_that_is_not_there_is_gone(world: World) -> None:
     """A pool that remembers a ticket which was deleted long ago does no harm."""
-    ada, bob = await parley.people(2)
-    ghost = await parley.join(ada, ANYONE)
-    async with parley.database.engine.begin() as connection:
+    ada, bob = await world.people(2)
+    ghost = await world.join(ada, ANYONE)
+    async with world.database.engine.begin() as connection:
         await connection.execute(text("DELETE FROM ticket"))
-    assert await parley.commit((ghost, await parley.join(bob))) == [Refused(Refusal.GONE)]
-    waiting = await parley.waiting(bob)
+    assert await world.commit((ghost, await world.join(bob))) == [Refused(Refusal.GONE)]
+    waiting = await world.waiting(bob)
     assert waiting is not None
     assert waiting.status is TicketStatus.WAITING

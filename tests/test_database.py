@@ -28,7 +28,8 @@ from persistence.database import Database
 from persistence.directory import CachedRooms
 from persistence.embedded import embedded_postgres
 from persistence.inbox.memory import MemoryInbox
-from tests.rooms_world import FakeSocket, rooms_world, seat, until
+from tests.waiting import until
+from tests.world import FakeSocket, open_world, seat
 
 
 @dataclass
@@ -105,7 +106,7 @@ async def test_a_database_that_hangs_is_given_up_on(parts: Parts) -> None:
 
     async def work(uow: UnitOfWork) -> None:
         await uow.lock_users((user_id,))
-        pid = await uow._connection.scalar(text("SELECT pg_backend_pid()"))  # type: ignore[attr-defined]
+        pid = await uow._connection.scalar(text("SELECT pg_backend_pid()"))  # type: ignore[attr-defined]  # of Unit, not of the port
         frozen.append(pid)
         os.kill(pid, signal.SIGSTOP)
         await uow.users.get(user_id)
@@ -157,7 +158,7 @@ async def test_a_restart_of_postgresql_loses_nothing_and_is_over_in_seconds(tmp_
         link.symlink_to(postgres.socket_folder)
         dsn = postgres.dsn().replace(str(postgres.socket_folder), str(link))
         await migrations.upgrade(dsn)
-        async with rooms_world(dsn) as world:
+        async with open_world(dsn) as world:
             ada, bob, room = await world.pair()
             leaving = [(await world.user(), FakeSocket()) for _ in range(20)]
             gone = [await world.connect(who) for who, _ in leaving]
@@ -193,7 +194,7 @@ async def test_a_restart_of_postgresql_loses_nothing_and_is_over_in_seconds(tmp_
                 await asyncio.to_thread(running.close)
                 await until(lambda: Unavailable in answers[-20:])
                 for socket in gone:
-                    await world.presence.closed(socket)  # type: ignore[arg-type]
+                    await world.presence.closed(socket)  # type: ignore[arg-type]  # a fake
                 for number in range(20):
                     await signal_once(number)
                 postgres = await asyncio.to_thread(running.enter_context, embedded_postgres(tmp_path))

@@ -13,7 +13,8 @@ import pytest
 import pytest_asyncio
 
 from api import uvicorn_http
-from tests.toy_server import Toy, caller, toy_server, until
+from tests.toy_server import Toy, caller, toy_server
+from tests.waiting import until
 
 MODERN = {"accept": "application/graphql-response+json"}
 

@@ -12,8 +12,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from api.graphql_ws import SocketLimits
-from tests.toy_server import Toy, caller, toy_server, until
+from api.graphql_ws.limits import SocketLimits
+from tests.toy_server import Toy, caller, toy_server
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,7 @@ async def all_gone(toy: Toy) -> None:
     """No socket, no open generator, no task of ours: nothing is left of those who went."""
     await until(lambda: len(toy.live) == 0)
     assert toy.state.open_streams == 0
-    names = [task.get_coro().__qualname__ for task in asyncio.all_tasks()]  # type: ignore[union-attr]
+    names = [task.get_coro().__qualname__ for task in asyncio.all_tasks()]  # type: ignore[union-attr]  # a coroutine of ours
     assert not [name for name in names if name.startswith(("Operations", "GraphQLSocket"))]
     assert len(toy.sockets.opened_sockets) == len(set(toy.sockets.closed_sockets)) == len(toy.sockets.closed_sockets)
 
@@ -69,8 +70,9 @@ async def test_a_socket_knows_its_user_and_its_cursor() -> None:
             await client.subscribe("1", "{ userId after }")
             data = {"userId": str(caller("ada").user_id), "after": "c7"}
             assert (await client.receive())["payload"] == {"data": data}
-            (socket,) = toy.live.of_user(caller("ada").user_id)
-            assert toy.sockets.opened_sockets == [socket]
+            (socket,) = toy.sockets.opened_sockets
+            assert socket.caller is not None
+            assert socket.caller.user_id == caller("ada").user_id
         await all_gone(toy)
 
 
@@ -106,14 +108,20 @@ async def test_presence_that_hangs_does_not_hang_the_client() -> None:
     """A database that does not answer must end in a retry, a revocation meanwhile in a close, and each in one detach."""
     async with toy_server(SocketLimits(admission=0.2)) as toy:
         toy.sockets.stuck.add(caller("ada").user_id)
-        for close in (False, True):
+
+        async def hang(*, revoked: bool) -> int | None:
+            before = len(toy.sockets.opened_sockets)
             async with toy.client(init=False) as client:
                 await client.send(type="connection_init", payload={"authorization": "Bearer ok:ada"})
-                await until(lambda: toy.live.of_user(caller("ada").user_id))
-                if close:
-                    toy.live.of_user(caller("ada").user_id)[0].close(4401, "The session was revoked.")
-                assert (await client.closed())[0] == (4401 if close else 1013)
+                await until(lambda: len(toy.sockets.opened_sockets) > before)
+                if revoked:
+                    toy.sockets.opened_sockets[-1].close(4401, "The session was revoked.")
+                code, _ = await client.closed()
             await all_gone(toy)
+            return code
+
+        assert await hang(revoked=False) == 1013
+        assert await hang(revoked=True) == 4401
         assert len(toy.sockets.closed_sockets) == 2
 
 
@@ -309,7 +317,7 @@ async def test_a_socket_can_be_closed_from_outside_at_any_time_and_again() -> No
             await client.subscribe("1", "subscription { hang }")
             await client.subscribe("2", 'mutation { note(name: "hold") }')
             await until(lambda: toy.state.started)
-            (socket,) = toy.live
+            (socket,) = toy.sockets.opened_sockets
             socket.close(4401, "é" * 100)
             socket.close(1012, "later")
             code, reason = await client.closed()

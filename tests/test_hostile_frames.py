@@ -22,8 +22,9 @@ from websockets.sync.client import connect as connect_sync
 from websockets.typing import Subprotocol
 
 from api import uvicorn_protocol
-from api.graphql_ws import SocketLimits
-from tests.toy_server import Toy, toy_server, until
+from api.graphql_ws.limits import SocketLimits
+from tests.toy_server import Toy, toy_server
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -217,7 +218,7 @@ async def test_closing_a_client_that_does_not_read_is_not_waiting_for_it(monkeyp
     monkeypatch.setattr(uvicorn_protocol, "CLOSE_SECONDS", 0.2)
     async with toy_server() as toy, raw_client(toy) as raw:
         await raw.send(FLOOD)
-        (live,) = toy.live
+        (live,) = toy.sockets.opened_sockets
         await until(lambda: not live._outlet.free)
         live.close(4401, "revoked")
         await until(lambda: len(toy.live) == 0)

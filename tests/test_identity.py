@@ -23,7 +23,7 @@ from domain.identity import (
 )
 from domain.safety import SuspensionScope
 from persistence.limits import PostgresRateLimits
-from tests.identity_world import NETWORK, START, World, identity_world
+from tests.world import NETWORK, START, World, open_world
 
 SIGN_IN = """mutation ($input: SignInAnonymouslyInput!) { signInAnonymously(input: $input) { __typename
   ... on SignInAnonymouslySuccess { deviceToken
@@ -41,7 +41,7 @@ ME = """{ me { id createdAt operatorRole user { id displayName } suspension { id
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
     """Everything that identity needs."""
-    async with identity_world(database_url) as parts:
+    async with open_world(database_url) as parts:
         yield parts
 
 

@@ -291,7 +291,7 @@ class InboxAgainstModel(RuleBasedStateMachine):
     def run(self, awaitable: object) -> object:
         """Drives what never waits."""
         try:
-            awaitable.send(None)  # type: ignore[attr-defined]
+            awaitable.send(None)  # type: ignore[attr-defined]  # a coroutine
         except StopIteration as done:
             return done.value
         raise AssertionError("the inbox waited")

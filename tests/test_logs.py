@@ -28,7 +28,7 @@ def written(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     handlers, level = root.handlers[:], root.level
     kept = structlog.get_config()
     logs.configure(
-        Settings(environment=request.param, log_level=LogLevel.DEBUG, secrets="x:" + "A" * 44, _env_file=None)  # type: ignore[call-arg]
+        Settings(environment=request.param, log_level=LogLevel.DEBUG, secrets="x:" + "A" * 44, _env_file=None)  # type: ignore[call-arg]  # the type has no _env_file
     )
     yield stderr
     root.handlers[:] = handlers

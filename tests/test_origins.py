@@ -45,9 +45,15 @@ def test_which_origins_are_allowed(
     assert Origins.of(listed, development=True).allows(origin, host) is development
 
 
-def test_a_listed_null_is_allowed_and_a_wrong_entry_refused() -> None:
+def test_a_wrong_entry_is_refused() -> None:
     """A typing error in a setting must not silently lock out a front end, nor let everybody in."""
-    assert Origins.of(["null"], development=False).allows("null", None)
-    for wrong in ("*", "talk.example", "https://talk.example/", "https://talk.example/app", "ftp://talk.example"):
-        with pytest.raises(ValueError, match="is not an origin"):
+    for wrong in (
+        "*",
+        "null",
+        "talk.example",
+        "https://talk.example/",
+        "https://talk.example/app",
+        "ftp://talk.example",
+    ):
+        with pytest.raises(ValueError, match="is not one"):
             Origins.of([wrong], development=False)

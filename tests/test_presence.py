@@ -17,11 +17,10 @@ from domain.events import MatchEnded, MemberLeft, MemberUpdated
 from domain.identity import Caller
 from domain.matchmaking.losses import end_unreached
 from domain.matchmaking.queue import skip
-from domain.matchmaking.ticket import Ticket
 from domain.ports import UnitOfWork
 from domain.rooms import MatchEndReason, MediaState, MemberLeaveReason, MemberStatus, Room
 from persistence.rooms import RoomRepository
-from tests.rooms_world import RESUME, FakeSocket, World, rooms_world, seat
+from tests.world import RESUME, FakeSocket, World, open_world, seat
 
 UPDATE = """mutation($input: UpdatePresenceInput!) { updatePresence(input: $input) { __typename
   ... on UpdatePresenceSuccess { member { id typing polite status media { camera microphone screen } } } } }"""
@@ -31,13 +30,8 @@ OFF = {"camera": False, "microphone": False, "screen": False}
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
     """A server."""
-    async with rooms_world(database_url) as world:
+    async with open_world(database_url) as world:
         yield world
-
-
-async def waiting(world: World, caller: Caller) -> Ticket | None:
-    """The user's ticket that is WAITING."""
-    return await world.database.read(lambda uow: uow.tickets.waiting(caller.user_id))
 
 
 async def offered(world: World) -> set[UUID]:
@@ -140,7 +134,7 @@ async def test_a_lost_partner_ends_the_match_and_queues_nobody(world: World) -> 
         MatchEnded(room.id, MatchEndReason.PARTNER_LOST),
     ]
     assert await world.told(ada) == [MatchEnded(room.id, MatchEndReason.YOU_LEFT)]
-    assert [await waiting(world, who) for who in (ada, bob)] == [None, None]
+    assert [await world.waiting(who) for who in (ada, bob)] == [None, None]
 
 
 async def test_when_both_are_lost_the_match_ends_once(world: World) -> None:
@@ -165,7 +159,7 @@ async def test_a_ticket_pauses_while_its_user_is_gone_and_keeps_its_place(world:
     world.clock.forward(seconds=10)
     await world.connect(ada)
     assert ticket.id in await offered(world)
-    assert await waiting(world, ada) == ticket
+    assert await world.waiting(ada) == ticket
     assert world.returned == returned + 1  # The matcher is told to look.
 
 
@@ -216,7 +210,7 @@ async def test_what_nobody_holds_any_more_is_not_looked_at_for_ever(world: World
 
 async def test_a_killed_server_holds_seats_and_places_for_those_who_come_back(database_url: str) -> None:
     """A crash or an update of the server is nobody's fault: everybody has a minute to reconnect, whatever they had before."""
-    async with rooms_world(database_url) as before:
+    async with open_world(database_url) as before:
         ada, bob, room = await before.pair()
         blinking, partner, blinked = await gone(before, 15)
         eve = await before.user("Eve")
@@ -224,7 +218,7 @@ async def test_a_killed_server_holds_seats_and_places_for_those_who_come_back(da
         ticket = await before.queue(eve)
         clock = before.clock
     clock.forward(seconds=30)
-    async with rooms_world(database_url, clock) as world:
+    async with open_world(database_url, clock) as world:
         assert not any([await world.attached(who) for who in (ada, bob, partner, eve)])
         assert ticket.id not in await offered(world)
         clock.forward(seconds=59)
@@ -243,11 +237,11 @@ async def test_a_killed_server_holds_seats_and_places_for_those_who_come_back(da
 
 async def test_a_match_made_just_before_a_crash_outlives_it(database_url: str) -> None:
     """Who was told of the match is noted a moment later, and a crash in between must not part two who already talk."""
-    async with rooms_world(database_url) as before:
+    async with open_world(database_url) as before:
         ada, bob, room = await before.pair()
         clock = before.clock
     clock.forward(seconds=6)
-    async with rooms_world(database_url, clock) as world:
+    async with open_world(database_url, clock) as world:
         assert not await world.database.transact(lambda uow: end_unreached(uow, room.id, new_id=uuid4, clock=clock))
         await world.connect(ada)
         await world.connect(bob)
@@ -257,10 +251,10 @@ async def test_a_match_made_just_before_a_crash_outlives_it(database_url: str) -
 
 async def test_a_new_worker_leaves_no_trace_of_the_old_one(database_url: str) -> None:
     """Ghosts of old processes would count as online for ever."""
-    async with rooms_world(database_url) as before:
+    async with open_world(database_url) as before:
         await before.pair()
         assert (await before.stats.now()).online == 2
-    async with rooms_world(database_url) as world:
+    async with open_world(database_url) as world:
         assert (await world.stats.now()).online == 0
         await world.presence.renew()
 
@@ -323,8 +317,8 @@ async def test_skip_return_and_loss_at_once_end_a_match_once(world: World) -> No
         assert not (await world.room(room.id)).open
         for who in (ada, bob):
             assert len([event for event in await world.told(who) if isinstance(event, MatchEnded)]) == 1
-        assert await waiting(world, ada) is None
-        assert await waiting(world, bob) is not None
+        assert await world.waiting(ada) is None
+        assert await world.waiting(bob) is not None
 
 
 # --- what one says of oneself -------------------------------------------------------------------------------------------------

@@ -14,10 +14,8 @@ from api.presence import Reached
 from domain.errors import Unauthenticated
 from domain.ports import UnitOfWork
 from domain.rooms import MediaState, MemberRole, MemberStatus, RoomKind
-from domain.rooms import Room as DomainRoom
 from schema.rooms import Member, Room
-from tests.identity_world import START
-from tests.rooms_world import World, rooms_world, seat
+from tests.world import START, World, open_world, seat
 
 ROOM = """query($id: ID!) { room(id: $id) { id kind mode name inviteCode capacity sharedInterests createdAt closedAt
   me { id polite } members { id displayName role muted status typing polite joinedAt media { camera microphone screen } } } }"""
@@ -27,7 +25,7 @@ ROOMS = "{ rooms { id } }"
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
     """A server."""
-    async with rooms_world(database_url) as world:
+    async with open_world(database_url) as world:
         yield world
 
 
@@ -147,14 +145,9 @@ async def test_closing_takes_every_seat_so_that_both_can_meet_somebody_else(worl
     assert closed.inside == ()
     assert [member.status for member in closed.members] == [MemberStatus.LEFT] * 2
     again = await world.match(ada, bob)
-    assert (await open_match(world, ada.user_id)) == again
+    assert await world.open_match(ada) == again
     await world.end(room)  # Once more changes nothing.
     assert await world.room(room.id) == closed
-
-
-async def open_match(world: World, user_id: UUID) -> DomainRoom | None:
-    """The user's open match."""
-    return await world.database.read(lambda uow: uow.rooms.open_match_of(user_id))
 
 
 async def test_many_rooms_are_read_at_once_with_their_members_in_order(world: World) -> None:
@@ -166,7 +159,7 @@ async def test_many_rooms_are_read_at_once_with_their_members_in_order(world: Wo
         assert sorted(read, key=lambda room: room.id) == sorted(rooms, key=lambda room: room.id)
         assert all([member.position for member in room.members] == [0, 1] for room in read)
         for room in rooms:
-            assert await uow.rooms.room_of_member(room.members[1].id) == room  # type: ignore[attr-defined]
+            assert await uow.rooms.room_of_member(room.members[1].id) == room  # type: ignore[attr-defined]  # beyond the port
 
     await world.database.read(work)
 

@@ -28,6 +28,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ({"ENVIRONMENT": "prod"}, "PARLEY_ENVIRONMENT is not usable"),
         ({"ALLOWED_ORIGINS": "https://a.example,foo"}, "'foo' is not one"),
         ({"ALLOWED_ORIGINS": "https://a.example/path"}, "without a path"),
+        ({"ALLOWED_ORIGINS": "https://a.example:eighty"}, "'https://a.example:eighty' is not one"),
         ({"TRUSTED_PROXIES": "10.0.0.0/99"}, "'10.0.0.0/99' is not one"),
         ({"ICE_URLS": "http://stun.example"}, "PARLEY_ICE_URLS must list URLs"),
         ({"ICE_URLS": "turn:turn.example"}, "PARLEY_TURN_SECRET"),

@@ -15,7 +15,7 @@ from domain.identity import Grant, RefreshToken, Session, SessionScope, sign_out
 from domain.matchmaking.ticket import QueueLeaveReason, TicketStatus
 from domain.ports import UnitOfWork
 from domain.rooms import MatchEndReason, MemberLeaveReason, Room
-from tests.identity_world import START, World, identity_world
+from tests.world import START, World, open_world
 
 T = TypeVar("T")
 SIGN_OUT = "mutation { signOut { ... on SignOutSuccess { user { id } } } }"
@@ -24,7 +24,7 @@ SIGN_OUT = "mutation { signOut { ... on SignOutSuccess { user { id } } } }"
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
     """Everything that identity needs."""
-    async with identity_world(database_url) as parts:
+    async with open_world(database_url) as parts:
         yield parts
 
 
@@ -64,7 +64,7 @@ async def test_signing_out_leaves_the_queue(world: World) -> None:
 async def match_of_two(world: World) -> tuple[Grant, Grant, UUID]:
     """Two people in a match, and its room."""
     one, other = (await world.sign_in("Ada")).grant, (await world.sign_in("Grace")).grant
-    return one, other, await world.match(await world.queue(one.user.id), await world.queue(other.user.id))
+    return one, other, (await world.match(one.user.id, other.user.id)).id
 
 
 async def ended(world: World, one: Grant, other: Grant, room_id: UUID) -> bool:
@@ -93,7 +93,8 @@ async def test_signing_out_ends_the_match(world: World) -> None:
 async def test_a_match_that_opens_while_its_user_signs_out_ends_too(world: World) -> None:
     """The matcher was a millisecond faster: the partner still is not left with nobody."""
     one, other = (await world.sign_in("Ada")).grant, (await world.sign_in("Grace")).grant
-    tickets = await world.queue(one.user.id), await world.queue(other.user.id)
+    for side in (one, other):
+        await world.queue(side.user.id)
     opened: list[UUID] = []
 
     async def overtaken(work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
@@ -103,7 +104,7 @@ async def test_a_match_that_opens_while_its_user_signs_out_ends_too(world: World
             async def open_match_of(user_id: UUID) -> Room | None:
                 found = await look(user_id)
                 if not opened:
-                    opened.append(await world.match(*tickets))
+                    opened.append((await world.match(one.user.id, other.user.id)).id)
                 return found
 
             cast("Any", uow.rooms).open_match_of = open_match_of

@@ -19,8 +19,8 @@ from domain import presence as domain_presence
 from domain.errors import RateLimited, Unavailable
 from domain.identity import Caller, SessionScope
 from domain.ports import Transact, UnitOfWork
-from tests.identity_world import START, Clock
-from tests.rooms_world import RESUME, FakeSocket, World, rooms_world, until
+from tests.waiting import until
+from tests.world import RESUME, START, Clock, FakeSocket, World, open_world
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
     """A server."""
-    async with rooms_world(database_url) as world:
+    async with open_world(database_url) as world:
         yield world
 
 

@@ -16,8 +16,9 @@ from sqlalchemy import text
 from domain.errors import Unavailable
 from domain.stats import Stats
 from persistence.stats import DatabaseStats
-from tests.identity_world import Clock
-from tests.rooms_world import SCHEMA, World, rooms_world, until
+from schema.api import schema
+from tests.waiting import until
+from tests.world import Clock, World, open_world
 
 STATS = "{ online waiting inCall openRooms matchesLastHour medianWaitSeconds }"
 
@@ -25,7 +26,7 @@ STATS = "{ online waiting inCall openRooms matchesLastHour medianWaitSeconds }"
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
     """A server."""
-    async with rooms_world(database_url) as world:
+    async with open_world(database_url) as world:
         yield world
 
 
@@ -158,7 +159,7 @@ async def test_an_outage_is_told_to_those_who_ask() -> None:
 async def test_the_subscription_is_open_to_everybody(world: World) -> None:
     """Whoever looks at the landing page has not signed in yet."""
     world.stats = Counted().stats
-    stream: Any = await SCHEMA.subscribe(f"subscription {{ stats {STATS} }}", context_value=world.context(None))
+    stream: Any = await schema.subscribe(f"subscription {{ stats {STATS} }}", context_value=world.context(None))
     first = await anext(stream)
     assert first.errors is None
     assert first.data["stats"]["online"] == 0

@@ -84,7 +84,7 @@ async def test_every_event_shows_what_it_is_about(world: World) -> None:
     """All kinds come through `events`, in the order of the commits, with state as it is now for the viewer."""
     room, ticket = world.has(a_room()), a_ticket()
     ada, ben = room.members
-    suspension = Suspension(uuid4(), ADA, SuspensionScope.ALL, "Be kind.", None, False, START, None, None)  # noqa: FBT003
+    suspension = Suspension(uuid4(), ADA, SuspensionScope.ALL, "Be kind.", None, False, START, None, None)  # noqa: FBT003  # a column
     signal_id = uuid4()
     candidates = IceCandidates((IceCandidate("", "0"),), end_of_candidates=True)
     stream = await world.follow("events")

@@ -23,21 +23,18 @@ from websockets.typing import Origin, Subprotocol
 
 from api.gate import TokenExpired, TokenRefused
 from api.graphql_http import GraphQLHTTP
-from api.graphql_ws import GraphQLSocket, GraphQLWebSocket, LiveSockets, SocketLimits
+from api.graphql_ws.endpoint import GraphQLWebSocket
+from api.graphql_ws.limits import SocketLimits
+from api.graphql_ws.live import LiveSockets
+from api.graphql_ws.socket import GraphQLSocket
 from api.origins import Cors, Origins
 from api.uvicorn_protocol import uvicorn_settings
 from domain.errors import Conflict, Forbidden, NotFound, RateLimited, Unauthenticated, Unavailable
 from domain.identity import Caller, SessionScope
 from schema.execution.execute import Engine
+from tests.waiting import until
 
 NAMES = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
-
-
-async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
-    """Wait for a condition of this process, and fail if it does not come true in time."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 @dataclass
@@ -137,7 +134,7 @@ class Query:
 
     @strawberry.field
     def broken(self) -> str:
-        return None  # type: ignore[return-value]
+        return None  # type: ignore[return-value]  # on purpose
 
     @strawberry.field
     def since(self, at: datetime) -> str:
@@ -177,7 +174,7 @@ class Subscription:
         state.open_streams += 1
         try:
             for number in range(to):
-                yield Tick(number=number, filler="x" * filler, on_delivered=lambda n=number: state.delivered.append(n))  # type: ignore[misc]
+                yield Tick(number=number, filler="x" * filler, on_delivered=lambda n=number: state.delivered.append(n))  # type: ignore[misc]  # its type is not inferred
         finally:
             state.open_streams -= 1
 
@@ -358,9 +355,7 @@ async def toy_server(
     engine = Engine(schema, introspection=introspection)
     live, sockets, state = LiveSockets(), FakeSockets(), State()
 
-    def make_context(
-        caller: Caller | None, request: HTTPConnection, after: str | None, socket: GraphQLSocket | None
-    ) -> Desk:
+    def make_context(caller: Caller | None, request: HTTPConnection, after: str | None) -> Desk:
         return Desk(caller, after, state)
 
     gate, origins = FakeGate(), Origins.of(allowed, development=development)

@@ -3,39 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
+from api.clock import utc_now
 from api.graphql_ws.limits import SocketLimits
 from api.graphql_ws.messages import SUBPROTOCOL, Close
 from api.graphql_ws.socket import GraphQLSocket
 from api.networks import network_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.types import Receive, Scope, Send
 
     from api.gate import Gate, MakeContext, Sockets
     from api.graphql_ws.live import LiveSockets
     from api.origins import Origins
+    from domain.ports import Clock
     from schema.execution.execute import Engine
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class GraphQLWebSocket:
     """The ASGI application for `WebSocketRoute`. It must be served with `uvicorn_settings()`.
 
-    A page of a foreign origin is answered 403, any handshake while the server stops 503, as is one of a network that
-    holds too many sockets on which nobody is signed in, and a client that does not
-    offer `graphql-transport-ws` is closed with 4406.
+    A page of a foreign origin is answered 403. While the server stops, and for a network that holds too many sockets on
+    which nobody is signed in, the answer is 503. A client that does not offer `graphql-transport-ws` is closed with 4406.
     """
 
     engine: Engine
@@ -45,7 +39,7 @@ class GraphQLWebSocket:
     origins: Origins
     live: LiveSockets
     limits: SocketLimits = field(default_factory=SocketLimits)
-    now: Callable[[], datetime] = _now
+    now: Clock = utc_now
     """The clock that `Caller.expires_at` is compared with."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

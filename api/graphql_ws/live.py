@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from api.graphql_ws.messages import Close
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from uuid import UUID
 
     from api.graphql_ws.socket import GraphQLSocket
@@ -43,17 +42,10 @@ class LiveSockets:
     def __len__(self) -> int:
         return len(self._all)
 
-    def __iter__(self) -> Iterator[GraphQLSocket]:
-        return iter(tuple(self._all))
-
     @property
     def operations(self) -> int:
         """Operations that run or wait now, over all sockets."""
         return sum(socket.operations for socket in self._all)
-
-    def of_user(self, user_id: UUID) -> tuple[GraphQLSocket, ...]:
-        """The admitted sockets of a user, the oldest first."""
-        return tuple(self._by_user.get(user_id, ()))
 
     def strangers(self, network: str) -> int:
         """How many sockets of the network there are on which nobody is signed in (yet)."""

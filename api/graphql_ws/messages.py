@@ -11,13 +11,12 @@ from typing import Any
 
 import orjson
 
+from schema.scalars import LONGEST_CURSOR
+
 SUBPROTOCOL = "graphql-transport-ws"
 
 MAX_ID = 128
 """Characters of an operation's ID; clients use UUIDs or counters."""
-
-MAX_AFTER = 200
-"""Characters of the cursor in `connection_init`, as of the scalar: the socket keeps it for as long as it lives."""
 
 
 class Close(IntEnum):
@@ -121,8 +120,8 @@ def parse(text: str | None) -> Frame:
 def _init(payload: object) -> ConnectionInit:
     fields = _object(payload, "The payload of connection_init")
     after = _text(fields, "after")
-    if after is not None and len(after) > MAX_AFTER:
-        raise _malformed(f"after is longer than {MAX_AFTER} characters.")
+    if after is not None and len(after) > LONGEST_CURSOR:  # The socket keeps it for as long as it lives.
+        raise _malformed(f"after is longer than {LONGEST_CURSOR} characters.")
     return ConnectionInit(_text(fields, "authorization"), after)
 
 

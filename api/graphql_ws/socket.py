@@ -125,7 +125,7 @@ class GraphQLSocket:
         try:
             async with asyncio.timeout(self._limits.admission):
                 await self._admit(frame.authorization)
-            context = self._server.make_context(self.caller, HTTPConnection(self._scope), frame.after, self)
+            context = self._server.make_context(self.caller, HTTPConnection(self._scope), frame.after)
         except TokenExpired:
             raise Refused(Close.EXPIRED, "The access token has expired: refresh it.") from None
         except TokenRefused:

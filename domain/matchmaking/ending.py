@@ -15,12 +15,10 @@ if TYPE_CHECKING:
     from domain.rooms import MatchEndReason, Member, MemberLeaveReason, Room
 
 
-async def end_ticket(
-    uow: UnitOfWork, ticket: Ticket, status: TicketStatus, reason: QueueLeaveReason, now: datetime
-) -> Ticket:
+async def end_ticket(uow: UnitOfWork, ticket: Ticket, status: TicketStatus, reason: QueueLeaveReason) -> Ticket:
     """Takes a WAITING ticket out of the queue. The user's head is locked."""
     ended = replace(ticket, status=status)
-    await uow.tickets.save(ended, now)
+    await uow.tickets.save(ended)
     uow.append(ticket.user_id, QueueLeft(ended, reason))
     return ended
 

@@ -33,7 +33,7 @@ async def expire_ticket(uow: UnitOfWork, user_id: UUID, *, now: datetime) -> Tic
     reason = await uow.tickets.overdue(user_id, now)
     if ticket is None or reason is None:
         return None
-    return await end_ticket(uow, ticket, TicketStatus.EXPIRED, reason, now)
+    return await end_ticket(uow, ticket, TicketStatus.EXPIRED, reason)
 
 
 async def end_unreached(uow: UnitOfWork, room_id: UUID, *, new_id: Callable[[], UUID], clock: Clock) -> bool:
@@ -62,7 +62,7 @@ async def end_unreached(uow: UnitOfWork, room_id: UUID, *, new_id: Callable[[], 
             left=MemberLeaveReason.CONNECTION_LOST,
             now=now,
         )
-        await uow.bars.raise_bar(leaver.user_id, partner.user_id, "LOST", now + LOST_BAR, now)
+        await uow.bars.raise_bar(leaver.user_id, partner.user_id, "LOST", now + LOST_BAR)
         if present:
             await _queue_again(uow, room_id, partner.user_id, new_id=new_id, now=now)
     return True

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from domain.characters import DIRECTION_CONTROLS
 from domain.errors import InvalidInput
 from domain.matchmaking.ticket import Preferences
 
@@ -57,8 +58,6 @@ GRANDFATHERED = frozenset(
 
 UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Zl", "Zp"})
 INVISIBLE = frozenset({"Cf", "Zs", "Mn", "Me"})
-DIRECTION_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""They would reorder the text around an interest where it is shown to the partner."""
 
 
 def preferences(mode: ChatMode, interests: Sequence[str], languages: Sequence[str], patience: int) -> Preferences:
@@ -90,7 +89,7 @@ def _interest(text: str, index: int) -> str:
     trimmed = text.strip()
     if len(trimmed) > LONGEST_RAW_INTEREST:
         raise _refused("interests", index, f"is longer than {LONGEST_INTEREST} characters")
-    if any(unicodedata.category(c) in UNPRINTABLE or c in DIRECTION_OVERRIDES for c in trimmed):
+    if any(unicodedata.category(c) in UNPRINTABLE or c in DIRECTION_CONTROLS for c in trimmed):
         raise _refused("interests", index, "holds control characters")
     # Folding case can undo the normal form, hence twice (Unicode 16.0, section 3.13.5, toNFKC_Casefold).
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", trimmed).casefold()).strip()

@@ -44,18 +44,18 @@ async def join_queue(
     if ticket.preferences == preferences:
         return ticket
     changed = replace(ticket, preferences=preferences, widens_at=widening(ticket.enqueued_at, preferences))
-    await uow.tickets.save(changed, now)
+    await uow.tickets.save(changed)
     uow.append(user_id, QueueJoined(changed))
     return changed
 
 
-async def leave_queue(uow: UnitOfWork, user_id: UUID, *, now: datetime) -> Ticket | None:
+async def leave_queue(uow: UnitOfWork, user_id: UUID) -> Ticket | None:
     """Cancels the user's WAITING ticket and returns it; None when there is none."""
     await uow.lock_users((user_id,))
     ticket = await uow.tickets.waiting(user_id)
     if ticket is None:
         return None
-    return await end_ticket(uow, ticket, TicketStatus.CANCELLED, QueueLeaveReason.LEFT, now)
+    return await end_ticket(uow, ticket, TicketStatus.CANCELLED, QueueLeaveReason.LEFT)
 
 
 async def skip(
@@ -85,7 +85,7 @@ async def skip(
     # order this against the matcher's commit, which locks both.
     barred_until = (room.closed_at or now) + cooldown
     for partner in (m for m in room.members if m.user_id != user_id and barred_until > now):
-        await uow.bars.raise_bar(user_id, partner.user_id, "COOLDOWN", barred_until, now)
+        await uow.bars.raise_bar(user_id, partner.user_id, "COOLDOWN", barred_until)
     if not requeue:
         return None
     ticket = await uow.tickets.waiting(user_id)
@@ -129,8 +129,8 @@ async def _skippable(uow: UnitOfWork, room: Room, user_id: UUID, now: datetime) 
 
 
 async def _end(uow: UnitOfWork, room: Room, user_id: UUID, now: datetime) -> None:
-    seat = room.seat_of(user_id)
-    if not room.open or seat is None:
+    seat = room.held_seat_of(user_id)
+    if seat is None:  # The partner ended it.
         return
     await end_match(
         uow,

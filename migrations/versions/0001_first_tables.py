@@ -77,7 +77,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["device_id"], ["device.id"], name=op.f("fk_account_device_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_account")),
     )
-    op.create_index(op.f("ix_account_device_id"), "account", ["device_id"], unique=False)
     op.create_table(
         "connection",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -214,7 +213,6 @@ def upgrade() -> None:
         postgresql_where=sa.text("matched_at IS NOT NULL"),
     )
     op.create_index(op.f("ix_ticket_room_id"), "ticket", ["room_id"], unique=False)
-    op.create_index(op.f("ix_ticket_user_id"), "ticket", ["user_id"], unique=False)
     op.create_index(
         "uq_ticket_waiting_user", "ticket", ["user_id"], unique=True, postgresql_where=sa.text("status = 'WAITING'")
     )
@@ -241,7 +239,6 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_refresh_token_expires_at"), table_name="refresh_token")
     op.drop_table("refresh_token")
     op.drop_index("uq_ticket_waiting_user", table_name="ticket", postgresql_where=sa.text("status = 'WAITING'"))
-    op.drop_index(op.f("ix_ticket_user_id"), table_name="ticket")
     op.drop_index(op.f("ix_ticket_room_id"), table_name="ticket")
     op.drop_index("ix_ticket_matched_at", table_name="ticket", postgresql_where=sa.text("matched_at IS NOT NULL"))
     op.drop_index("ix_ticket_changed_at", table_name="ticket")
@@ -270,7 +267,6 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_connection_worker"), table_name="connection")
     op.drop_index(op.f("ix_connection_user_id"), table_name="connection")
     op.drop_table("connection")
-    op.drop_index(op.f("ix_account_device_id"), table_name="account")
     op.drop_table("account")
     op.drop_table("worker")
     op.drop_index("ix_room_closed_at", table_name="room", postgresql_where=sa.text("closed_at IS NOT NULL"))

@@ -111,7 +111,6 @@ class Socket:
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
-        self.pings = 0
         self._numbers = itertools.count(1)
         self._operations: dict[str, Subscription] = {}
         self._acknowledged = asyncio.Event()
@@ -201,7 +200,6 @@ class Socket:
             case "connection_ack":
                 self._acknowledged.set()
             case "ping":
-                self.pings += 1
                 await self.connection.send('{"type":"pong"}')
             case "next":
                 payload = message["payload"]

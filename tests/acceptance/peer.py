@@ -62,9 +62,6 @@ class Call:
 
     offered: bool = False
     candidates_sent: int = 0
-    candidates_received: int = 0
-    held_back: int = 0
-    """Candidates that came before the remote description, and had to wait for it."""
     echo: str | None = None
     frame: tuple[int, int] | None = None
     received: list[str] = field(default_factory=list)
@@ -175,7 +172,6 @@ class Peer:
                 await self._describe("answer", signal["sdp"])
             case "IceCandidates":
                 for candidate in signal["candidates"]:
-                    self.call.candidates_received += 1
                     await self._add(received_candidate(candidate))
                 if signal["endOfCandidates"]:
                     await self._add(None)
@@ -188,7 +184,6 @@ class Peer:
 
     async def _add(self, candidate: RTCIceCandidate | None) -> None:
         if self.connection.remoteDescription is None:
-            self.call.held_back += 1
             self._waiting.append(candidate)
         else:
             await self.connection.addIceCandidate(candidate)

@@ -258,7 +258,7 @@ async def _rename(person: Person, name: str) -> None:
                 await person.run(documents.UPDATE_PROFILE, input={"displayName": name})
             except GraphQLFailure as failure:
                 assert failure.codes == {"INTERNAL_SERVER_ERROR"}  # noqa: PT017 - and then it is tried again
-                assert failure.errors[0]["extensions"]["retryAfter"] > 0  # noqa: PT017
+                assert failure.errors[0]["extensions"]["retryAfter"] > 0  # noqa: PT017  # the same
                 await asyncio.sleep(0.05)
             else:
                 return

@@ -1,0 +1,62 @@
+"""Parley without its transports: the real parts over a database of the test's own, and the people in it.
+
+    async with open_world(database_url) as world:
+        ada, bob, room = await world.pair()
+        answer = await world.ask("{ rooms { id } }", ada)
+
+A `World` is one server: its parts and `ask` are in `parts`, who is there in `people`, how they come together in `matching`.
+Tests of what needs no database have `tests.stream_world`, those of the transports `tests.toy_server`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+from api.presence import LEASE
+from persistence.database import POOL_SIZE, Database
+from persistence.directory import CachedRooms, Directory
+from tests.world.matching import ANYONE, Matching, seat
+from tests.world.parts import COOLDOWN, NETWORK, RESUME, START, Clock, Recorder
+from tests.world.people import FakeSocket
+
+__all__ = [
+    "ANYONE",
+    "COOLDOWN",
+    "NETWORK",
+    "RESUME",
+    "START",
+    "Clock",
+    "FakeSocket",
+    "World",
+    "open_world",
+    "seat",
+]
+
+
+class World(Matching):
+    """One server, as far as it can be had without a socket of the network."""
+
+
+@asynccontextmanager
+async def open_world(
+    database_url: str, clock: Clock | None = None, *, one_of_several: bool = False, pool_size: int = POOL_SIZE
+) -> AsyncIterator[World]:
+    """A server that just began, on a clock that stands unless another is given; stopped afterwards.
+
+    The server before it, if there was one, counts as killed; `one_of_several` leaves those others alone.
+    """
+    clock = clock or Clock()
+    inbox, cache = Recorder(clock), CachedRooms()
+    database = Database(database_url, outbox=inbox, cache=cache, worker=uuid4(), clock=clock, pool_size=pool_size)
+    world = World(database, inbox, Directory(cache, database.reading), clock)
+    try:
+        if one_of_several:
+            await database.transact(lambda uow: uow.connections.register_worker(clock(), clock() + LEASE))
+        else:
+            await world.presence.begin()
+        yield world
+    finally:
+        await world.matcher.stop()
+        await database.close()
