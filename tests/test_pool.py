@@ -71,6 +71,17 @@ def test_those_who_waited_longest_meet_first() -> None:
     assert propose(pool_of(*map(ticket, (5, 3, 1, 4, 2, 6)))) == [(1, 2), (3, 4), (5, 6)]
 
 
+def test_two_newcomers_do_not_overtake_somebody_who_waits_for_one_of_them() -> None:
+    """Whoever wants to talk about chess alone waits long enough as it is, without every player being given to the next in line."""
+    pool = pool_of(ticket(1, interests="chess"))
+    assert propose(pool) == []
+    pool.put(ticket(2, interests="tea"), NOW)
+    pool.put(ticket(3, interests="tea chess"), NOW)
+    assert propose(pool) == [(1, 3)]
+    pool.put(ticket(4, interests="tea"), NOW)
+    assert propose(pool) == [(2, 4)]
+
+
 @pytest.mark.parametrize("interests", [("a", "b"), ("b", "a")])
 def test_the_oldest_of_several_partners_is_chosen_whatever_they_share(interests: tuple[str, str]) -> None:
     """Waiting counts, not which interest was written first."""

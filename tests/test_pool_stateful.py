@@ -111,7 +111,7 @@ class PoolMachine(RuleBasedStateMachine):
             assert pair.first.enqueued_at < pair.second.enqueued_at
             assert self.legal(pair.first, pair.second, self.now)
             if in_full:
-                assert self.oldest_partner(pair.first) == pair.second or self.oldest_partner(pair.second) == pair.first
+                assert self.oldest_partner(pair.second) == pair.first
             self.held |= {pair.first.id: pair.second.id, pair.second.id: pair.first.id}
 
     def put(self, ticket: PoolTicket) -> None:

@@ -109,14 +109,20 @@ class Buckets:
 
 
 def search(
-    me: Waiter, users: Container[int], tickets: Container[int], budget: int, resumed: Stop | None
+    me: Waiter,
+    users: Container[int],
+    tickets: Container[int],
+    budget: int,
+    resumed: Stop | None = None,
+    best: Place | None = None,
 ) -> tuple[Place | None, int, Stop | None]:
     """The oldest available partner that shares a bucket with `me` and is in neither `users` nor `tickets`.
+
+    `best` is a partner that is known already: then only older ones are looked for.
 
     Looks at no more than `budget` places, or one. Returns the partner, what is left of the budget, and, when that ran out before
     a partner was found, where to resume. Running out after one was found returns the oldest so far.
     """
-    best: Place | None = None
     start, after = resumed or (0, None)
     buckets = me.buckets
     for number in range(start, len(buckets)):

@@ -56,9 +56,10 @@ class Pool:
     accept each other (`acceptance`), and neither a bar nor a refusal holds them apart.
 
     Only tickets whose situation changed look for a partner: new ones, changed, attached again, widened, given back, and one side
-    of a pair that is no longer held apart. They look in the order of `enqueued_at` (then of arrival), and each is given its oldest
-    legal partner, changed or not. So when `propose` returns without having met its limit or effort, no legal pair is
-    left, and a tick in which nothing changed costs nothing, however many wait.
+    of a pair that is no longer held apart. They look in the order of `enqueued_at` (then of arrival), and the younger of a pair is
+    always given its oldest legal partner, changed or not: two newcomers who suit each other do not overtake somebody who has
+    waited for one of them. So when `propose` returns without having met its limit or effort, no legal pair is left, and a tick
+    in which nothing changed costs nothing, however many wait.
 
     Memory is proportional to the tickets, times the keys each is filed under, and the bars and refusals in force. Bars of
     users who are not waiting are kept: until their end, or, those without one, until a `reload` does not name them.
@@ -189,6 +190,14 @@ class Pool:
                 break
             users, tickets = self._bars.of(me.user), self._refused.of(me.id)
             partner, budget, stop = search(me, users, tickets, budget, resumed)
+            if partner is not None and partner[2].seeded and place < partner and budget > 0:
+                # Somebody older than this one, who looked before the partner came, may have waited for just that partner.
+                theirs = partner[2]
+                users, tickets = self._bars.of(theirs.user), self._refused.of(theirs.id)
+                oldest, budget, _ = search(theirs, users, tickets, budget, best=place)
+                if oldest is not None and oldest is not place:
+                    self._seed(me)
+                    place = oldest
             if partner is not None:
                 pairs.append(self._hold_out(place, partner))
             elif stop is not None:
