@@ -66,13 +66,12 @@ def application(settings: Settings, parts: Parts) -> Starlette:
     routes = [
         Route(PATH, over_http),
         WebSocketRoute(PATH, over_websocket),
-        Route("/", welcome),
         Route("/healthz", alive),
         Route("/readyz", ready),
         Route("/metrics", metrics),
     ]
     if settings.introspectable:
-        routes.append(Route("/schema.graphql", schema))
+        routes += [Route("/", welcome), Route("/schema.graphql", schema)]
     return Starlette(routes=routes, middleware=[Middleware(Cors, origins=parts.origins)])
 
 

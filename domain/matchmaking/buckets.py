@@ -113,6 +113,7 @@ def search(
     users: Container[int],
     tickets: Container[int],
     budget: int,
+    *,
     resumed: Stop | None = None,
     best: Place | None = None,
 ) -> tuple[Place | None, int, Stop | None]:

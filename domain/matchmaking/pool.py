@@ -189,7 +189,7 @@ class Pool:
             else:
                 break
             users, tickets = self._bars.of(me.user), self._refused.of(me.id)
-            partner, budget, stop = search(me, users, tickets, budget, resumed)
+            partner, budget, stop = search(me, users, tickets, budget, resumed=resumed)
             if partner is not None and partner[2].seeded and place < partner and budget > 0:
                 # Somebody older than this one, who looked before the partner came, may have waited for just that partner.
                 theirs = partner[2]
