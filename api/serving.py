@@ -72,7 +72,7 @@ async def _serve(settings: Settings, source: Source, sockets: list[socket.socket
             **uvicorn_settings(),
         )
         port = sockets[0].getsockname()[1]
-        server = Server(config, ready=lambda: _welcome(port), drain=parts.drain)
+        server = Server(config, ready=lambda: _welcome(settings, port), drain=parts.drain)
         server.should_exit = gone
         await server.serve(sockets)
     if gone:
@@ -107,7 +107,10 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
     return uvloop.Loop
 
 
-def _welcome(port: int) -> None:
+def _welcome(settings: Settings, port: int) -> None:
+    if settings.production:
+        print(f"Parley is ready on port {port}.", flush=True)  # noqa: T201  # the command line speaks to a person
+        return
     root = f"http://localhost:{port}"
     print(  # noqa: T201  # the command line speaks to a person
         f"""
