@@ -1,4 +1,7 @@
-"""What is deleted when: nothing is kept longer than something needs it, and no table grows without bound."""
+"""What is deleted when, by age: what nothing needs any more.
+
+Accounts, devices, sessions and heads are not in it yet: when those may go is decided with the deletion of accounts.
+"""
 
 from __future__ import annotations
 
