@@ -16,6 +16,13 @@ SIGNAL_BYTES_BURST, SIGNAL_BYTES_A_SECOND = 1024 * 1024, 128 * 1024.0
 CHANGES_BURST, CHANGES_A_SECOND = 20, 10.0
 MOVES_BURST, MOVES_A_SECOND = 60, 3.0
 """Joins, leaves and skips: faster than any finger, and too slow to pull everybody who waits out of the queue again and again."""
+RULES_BURST, RULES_A_SECOND = 60, 3.0
+"""Makings, enterings and leavings of rooms, and what is done to their members: each takes the locks of up to sixteen people."""
+MESSAGES_BURST, MESSAGES_A_SECOND = 64, 20.0
+"""A client that encrypts for each member of a room by itself sends fifteen for one."""
+MESSAGE_BYTES_BURST, MESSAGE_BYTES_A_SECOND = 1024 * 1024, 64 * 1024.0
+SIGNATURES_BURST, SIGNATURES_A_SECOND = 1000, 10.0
+"""Verified for a user, at about 0.1 ms each: a bundle with a hundred KEM keys nine times at once, and then every ten seconds."""
 SOCKETS_BURST, SOCKETS_A_SECOND = 60, 2.0
 """Each costs two transactions. Five tabs on a network that comes and goes need fewer."""
 REFRESHES_BURST, REFRESHES_A_SECOND = 600, 60.0
@@ -67,6 +74,10 @@ class LocalThrottle:
         self._bytes = Buckets(SIGNAL_BYTES_BURST, SIGNAL_BYTES_A_SECOND, monotonic)
         self._changes = Buckets(CHANGES_BURST, CHANGES_A_SECOND, monotonic)
         self._moves = Buckets(MOVES_BURST, MOVES_A_SECOND, monotonic)
+        self._rules = Buckets(RULES_BURST, RULES_A_SECOND, monotonic)
+        self._messages = Buckets(MESSAGES_BURST, MESSAGES_A_SECOND, monotonic)
+        self._message_bytes = Buckets(MESSAGE_BYTES_BURST, MESSAGE_BYTES_A_SECOND, monotonic)
+        self._signatures = Buckets(SIGNATURES_BURST, SIGNATURES_A_SECOND, monotonic)
         self._sockets = Buckets(SOCKETS_BURST, SOCKETS_A_SECOND, monotonic)
         self._refreshes = Buckets(REFRESHES_BURST, REFRESHES_A_SECOND, monotonic)
         self._renewals = Buckets(RENEWALS_BURST, RENEWALS_A_SECOND, monotonic)
@@ -79,6 +90,15 @@ class LocalThrottle:
 
     def queue(self, user_id: Hashable) -> None:
         _take_all(((self._moves, 1),), user_id)
+
+    def room(self, user_id: Hashable) -> None:
+        _take_all(((self._rules, 1),), user_id)
+
+    def message(self, user_id: Hashable, size: int) -> None:
+        _take_all(((self._messages, 1), (self._message_bytes, size)), user_id)
+
+    def keys(self, user_id: Hashable, signatures: int) -> None:
+        _take_all(((self._signatures, max(1, signatures)),), user_id)
 
     def socket(self, user_id: Hashable) -> None:
         _take_all(((self._sockets, 1),), user_id)
@@ -100,6 +120,15 @@ class NoThrottle:
         """Anything goes."""
 
     def queue(self, user_id: Hashable) -> None:
+        """Anything goes."""
+
+    def room(self, user_id: Hashable) -> None:
+        """Anything goes."""
+
+    def message(self, user_id: Hashable, size: int) -> None:
+        """Anything goes."""
+
+    def keys(self, user_id: Hashable, signatures: int) -> None:
         """Anything goes."""
 
     def socket(self, user_id: Hashable) -> None:

@@ -15,7 +15,9 @@ from sqlalchemy import text
 from api.admission import Admission
 from api.buckets import LocalThrottle, NoThrottle
 from api.clock import utc_now
+from api.franking import DerivedFrankingKeys
 from api.graphql_ws.live import LiveSockets
+from api.invites import InviteCodes
 from api.matcher import Matcher
 from api.networks import network_of
 from api.origins import Origins
@@ -32,6 +34,7 @@ from persistence.limits import NoRateLimits, PostgresRateLimits
 from persistence.retention import purge
 from persistence.signals import MemorySignalPost
 from persistence.stats import DatabaseStats
+from persistence.transcript import RecentMessages, Transcript
 from schema.api import schema
 from schema.context import Context, IceSettings, Services
 from schema.execution.execute import Engine
@@ -99,7 +102,8 @@ async def assembled(settings: Settings, dsn: str, roots: RootSecrets) -> AsyncIt
     hub = Hub(bus, worker)
     inbox = MemoryInbox(clock=utc_now, hint=hub.hint)
     rooms = CachedRooms()
-    database = Database(dsn, outbox=inbox, cache=rooms, worker=worker, clock=utc_now)
+    recent = RecentMessages()
+    database = Database(dsn, outbox=inbox, cache=rooms, messages=recent, worker=worker, clock=utc_now)
     directory = Directory(rooms, database.reading)
     tokens = SignedTokens(roots)
     admission = Admission(tokens, database.read, inbox.control_version, utc_now)
@@ -124,11 +128,14 @@ async def assembled(settings: Settings, dsn: str, roots: RootSecrets) -> AsyncIt
         hub=hub,
         directory=directory,
         signals=MemorySignalPost(inbox, directory),
+        transcript=Transcript(recent, database.reading),
         stats=DatabaseStats(database.reading, utc_now),
         limits=PostgresRateLimits(database.reading) if limited else NoRateLimits(),
         throttle=throttle,
         tokens=tokens,
         secrets=KeyedDigests(roots),
+        invites=InviteCodes(roots),
+        franking=DerivedFrankingKeys(roots),
         clock=utc_now,
         new_id=uuid4,
         ice=IceSettings(settings.ice_urls, settings.turn_secret),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from domain.rooms import Room
+    from domain.rooms.room import Room
     from domain.safety import Suspension
 
 
@@ -108,6 +108,25 @@ class AlreadyInMatch(Outcome):
     def __init__(self, room: Room) -> None:
         super().__init__("You are in a match: skip it first.")
         self.room = room
+
+
+class RoomFull(Outcome):
+    """Every seat of the room is taken; `capacity` is how many there are."""
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__("The room is full.")
+        self.capacity = capacity
+
+
+class Muted(Outcome):
+    """A moderator of the room stopped the viewer's messages."""
+
+    def __init__(self) -> None:
+        super().__init__("You are muted in this room.")
+
+
+class NoKeys(Outcome):
+    """There is no key bundle to take from, or to add to."""
 
 
 class Suspended(Outcome):

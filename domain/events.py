@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from domain.keys import OneTimeKeyKind
     from domain.matchmaking.ticket import QueueLeaveReason, Ticket
-    from domain.rooms import MatchEndReason, MemberLeaveReason
+    from domain.rooms.room import MatchEndReason, MemberLeaveReason
     from domain.safety import Suspension
     from domain.signaling import Signal
 
@@ -83,6 +84,32 @@ class MemberUpdated:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageSent:
+    """Somebody sent an encrypted message into the room; `seq` is its place there. What it holds is loaded at read."""
+
+    room_id: UUID
+    message_id: UUID
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeysPublished:
+    """A member of the room published a key bundle; `identity_changed` if its identity key is another than before."""
+
+    room_id: UUID
+    member_id: UUID
+    identity_changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PreKeysLow:
+    """The user's own one-time keys of one kind fell below the refill mark."""
+
+    kind: OneTimeKeyKind
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
 class UserSuspended:
     """A suspension of the user began."""
 
@@ -98,6 +125,10 @@ Event = (
     | MemberJoined
     | MemberLeft
     | MemberUpdated
+    | MessageSent
+    | KeysPublished
+    | PreKeysLow
     | UserSuspended
 )
-RoomEvent = Matched | MatchEnded | SignalReceived | MemberJoined | MemberLeft | MemberUpdated
+SeatEvent = Matched | MatchEnded | SignalReceived | MemberJoined | MemberLeft | MemberUpdated
+RoomEvent = SeatEvent | MessageSent | KeysPublished

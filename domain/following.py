@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from domain.identity import Caller
     from domain.inbox import Entry, Position, View
     from domain.ports import Clock, Directory, Inbox, Transact, Watch
-    from domain.rooms import Member, Room
+    from domain.rooms.room import Member, Room
 
 PAGE: Final = 64
 """Events that a reader takes out of the inbox at once: what lies undelivered beyond them stays there."""

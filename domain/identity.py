@@ -13,7 +13,7 @@ from domain.characters import DIRECTION_CONTROLS
 from domain.errors import Conflict, InvalidInput, NotAllowed, Suspended, Unauthenticated
 from domain.matchmaking.ending import end_match, end_ticket
 from domain.matchmaking.ticket import QueueLeaveReason, TicketStatus
-from domain.rooms import MatchEndReason, MemberLeaveReason
+from domain.rooms.room import MatchEndReason, MemberLeaveReason
 from domain.safety import SuspensionScope, most_restrictive
 
 if TYPE_CHECKING:

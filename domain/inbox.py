@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from domain.events import (
+    KeysPublished,
     Matched,
     MatchEnded,
     MemberJoined,
     MemberLeft,
     MemberUpdated,
+    MessageSent,
+    PreKeysLow,
     QueueJoined,
     QueueLeft,
     SignalReceived,
@@ -49,14 +52,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Which events of an inbox a subscription shows: of these kinds and, if given, of this room."""
+    """Which events of an inbox a subscription shows: of these kinds and, if given, of this room or of none."""
 
     kinds: frozenset[type[Event]]
     room_id: UUID | None = None
 
     def shows(self, event: Event) -> bool:
         """Whether the view contains the event."""
-        return type(event) in self.kinds and (self.room_id is None or getattr(event, "room_id", None) == self.room_id)
+        return type(event) in self.kinds and (
+            self.room_id is None or getattr(event, "room_id", self.room_id) == self.room_id
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +81,6 @@ class Batch:
 MATCH_KINDS: frozenset[type[Event]] = frozenset({QueueJoined, QueueLeft, Matched, MatchEnded, UserSuspended})
 SIGNAL_KINDS: frozenset[type[Event]] = frozenset({SignalReceived})
 PRESENCE_KINDS: frozenset[type[Event]] = frozenset({MemberJoined, MemberLeft, MemberUpdated})
-ALL_KINDS: frozenset[type[Event]] = MATCH_KINDS | SIGNAL_KINDS | PRESENCE_KINDS
+MESSAGE_KINDS: frozenset[type[Event]] = frozenset({MessageSent})
+KEY_KINDS: frozenset[type[Event]] = frozenset({KeysPublished, PreKeysLow})
+ALL_KINDS: frozenset[type[Event]] = MATCH_KINDS | SIGNAL_KINDS | PRESENCE_KINDS | MESSAGE_KINDS | KEY_KINDS

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from uuid import UUID
 
+    from domain.chat import Message
     from domain.events import Event
     from domain.identity import Caller, RefreshToken, Session, SessionScope, User
     from domain.inbox import Batch, Position, View
     from domain.matchmaking.commit import NewMatch, PairFacts
     from domain.matchmaking.pool import PoolTicket
     from domain.matchmaking.ticket import QueueLeaveReason, Ticket
-    from domain.rooms import Member, Room
+    from domain.rooms.room import Invite, Member, Room
     from domain.safety import Suspension
     from domain.signaling import Signal
     from domain.stats import Stats
@@ -151,11 +152,23 @@ class Rooms(Protocol):
     async def held_by(self, user_id: UUID) -> Sequence[Room]:
         """Open rooms in which the user holds a seat, the newest first."""
 
+    async def add(self, room: Room, invite_hash: bytes) -> None:
+        """Opens an INVITE room with the members that it has."""
+
+    async def by_invite(self, hashes: Collection[bytes]) -> Room | None:
+        """The open room whose invite code has one of these digests."""
+
+    async def set_invite(self, room_id: UUID, invite: Invite, invite_hash: bytes) -> None:
+        """Replaces the room's invite: the one before admits nobody any more. The room is locked."""
+
+    async def add_member(self, member: Member) -> None:
+        """Seats somebody who never was in the room. The room is locked."""
+
     async def save_member(self, member: Member) -> None:
-        """Writes role, mute, status, media, typing and leaving."""
+        """Writes everything but whose seat it is, and where. The room is locked."""
 
     async def close(self, room_id: UUID, now: datetime) -> None:
-        """Closes the room and takes every seat in it: nobody is inside afterwards."""
+        """Closes the room, takes every seat in it, and deletes its messages: nobody is inside afterwards."""
 
     async def mark_reached(self, member_ids: Collection[UUID], now: datetime) -> None:
         """The members were told of their match, or asked about it."""
@@ -168,6 +181,29 @@ class Rooms(Protocol):
 
     async def typing_lapsed(self, now: datetime) -> Sequence[UUID]:
         """Rooms with a member whose typing ended before `now` and has not been cleared."""
+
+
+class Messages(Protocol):
+    """Encrypted messages. What is added can be had from the `Transcript` once the unit has committed."""
+
+    async def add(self, message: Message) -> Message:
+        """Writes the message at the end of its room, and returns it with its `seq`. The room is locked."""
+
+    async def sent(self, sender_id: UUID, client_message_id: str) -> Message | None:
+        """What the member sent under that ID, for as long as it is retained."""
+
+    async def end(self, room_id: UUID) -> int:
+        """The `seq` of the newest message that the room ever had; 0 before the first."""
+
+    async def after(self, room_id: UUID, seq: int, limit: int) -> Sequence[Message]:
+        """The first of those behind `seq`, oldest first."""
+
+    async def before(self, room_id: UUID, seq: int | None, limit: int) -> Sequence[Message]:
+        """The last of those before `seq`, or of all for None; oldest first."""
+
+
+class KeyBundles(Protocol):
+    """Public keys of users. Every write needs the user's head locked."""
 
 
 class Suspensions(Protocol):
@@ -195,6 +231,11 @@ class Connections(Protocol):
 
     async def hold(self, user_id: UUID) -> tuple[datetime, datetime] | None:
         """When the user was detached and until when seats are held; None while attached."""
+
+    async def keep(self, user_id: UUID, now: datetime, hold_until: datetime) -> None:
+        """Holds what a detached user holds until then at least: they took a seat without having opened a connection. Does
+        nothing for somebody attached. Call with the head locked.
+        """
 
     async def settle(self, now: datetime) -> None:
         """Forgets the holds that ended with nothing held any more, so that looking for lost users stays cheap."""
@@ -224,6 +265,8 @@ class UnitOfWork(Protocol):
     bars: Bars
     matching: Matching
     rooms: Rooms
+    messages: Messages
+    keys: KeyBundles
     suspensions: Suspensions
     connections: Connections
 
@@ -292,6 +335,13 @@ class Directory(Protocol):
     async def room_of_member(self, member_id: UUID) -> Room | None: ...
 
 
+class Transcript(Protocol):
+    """Messages by ID, for showing."""
+
+    async def messages(self, message_ids: Iterable[UUID]) -> Mapping[UUID, Message]:
+        """Those that are still retained, by ID; at most one query for all that are not at hand."""
+
+
 class SignalPost(Protocol):
     """Relays signals: authorises, appends and acknowledges as one step."""
 
@@ -328,6 +378,9 @@ class RateLimits(Protocol):
     async def take(self, key: str, *, burst: int, period: timedelta) -> None:
         """Takes one out of `burst` that refill over `period`. Raises `RateLimited` and takes nothing when none is left."""
 
+    async def check(self, key: str, *, burst: int, period: timedelta) -> None:
+        """Raises `RateLimited` when none is left, and takes nothing: for what costs only when it fails."""
+
 
 class Throttle(Protocol):
     """Limits of the hot paths, kept by this process alone: nothing is stored and nothing waits. Raises `RateLimited`, and then
@@ -342,6 +395,15 @@ class Throttle(Protocol):
 
     def queue(self, user_id: UUID) -> None:
         """Takes one joining, leaving or skipping out of what the user may do."""
+
+    def room(self, user_id: UUID) -> None:
+        """Takes one making, entering, leaving or ruling of rooms out of what the user may do."""
+
+    def message(self, user_id: UUID, size: int) -> None:
+        """Takes one message of `size` bytes out of what the user may send."""
+
+    def keys(self, user_id: UUID, signatures: int) -> None:
+        """Takes one writing of keys, with so many signatures to verify, out of what the user may do."""
 
     def socket(self, user_id: UUID) -> None:
         """Takes one socket out of those that the user may open."""
@@ -361,6 +423,32 @@ class AccessTokens(Protocol):
 
     def verify(self, token: str, now: datetime) -> Caller:
         """Raises `TokenExpired` for one of ours that has expired, `TokenRefused` for anything else."""
+
+
+class Invites(Protocol):
+    """Invite codes: derived from the room and its `Invite`, so that they can be shown again while only a keyed hash is stored."""
+
+    def new(self, version: int) -> Invite:
+        """An invite of that version, made with the newest root secret."""
+
+    def code(self, room_id: UUID, invite: Invite) -> str | None:
+        """The code that lets others in; None once the root secret that it is made with is gone."""
+
+    def digest(self, room_id: UUID, invite: Invite) -> bytes:
+        """The keyed hash by which the room is found. Raises `KeyError` once the root secret is gone."""
+
+    def digests(self, code: str) -> Sequence[bytes]:
+        """What the hash of that code, as a person may have typed it, can be: one per root secret; none for what is no code."""
+
+
+class FrankingKeys(Protocol):
+    """Keys of the server's tags, by ID."""
+
+    def newest(self) -> tuple[str, bytes]:
+        """The one that makes new tags."""
+
+    def get(self, key_id: str) -> bytes | None:
+        """The key of that ID; None for one that is not known any more, or never was."""
 
 
 class Secrets(Protocol):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from domain.errors import Conflict, NotFound
 from domain.events import MemberUpdated
 from domain.matchmaking.ending import end_match
-from domain.rooms import MatchEndReason, MediaState, Member, MemberLeaveReason, MemberStatus, RoomKind
+from domain.rooms.room import MatchEndReason, MediaState, Member, MemberLeaveReason, MemberStatus, RoomKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.ports import UnitOfWork
-    from domain.rooms import Room
+    from domain.rooms.room import Room
 
 AWAY_AFTER = timedelta(seconds=3)
 """How long a detached user is still shown as ONLINE: a reload of a page goes unseen."""

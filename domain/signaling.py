@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from domain.errors import InvalidInput, NotFound
-from domain.rooms import RoomKind
+from domain.rooms.room import RoomKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -18,7 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import QueuePool
 
 from domain.errors import Conflict, Unavailable
+from persistence.chat import MessageRepository
 from persistence.identity import DeviceRepository, SessionRepository, UserRepository
+from persistence.keys import KeyBundleRepository
 from persistence.matchmaking import BarRepository, MatchingRepository, TicketRepository
 from persistence.presence import ConnectionRepository
 from persistence.rooms import RoomRepository
@@ -31,9 +33,10 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain import ports
+    from domain.chat import Message
     from domain.events import Event
     from domain.ports import Clock, UnitOfWork
-    from domain.rooms import Room
+    from domain.rooms.room import Room
 
 log = structlog.get_logger(__name__)
 
@@ -97,11 +100,19 @@ class RoomCache(Protocol):
     def drop(self, room_ids: Iterable[UUID]) -> None: ...
 
 
+class MessageCache(Protocol):
+    """What remembers the messages of a unit, for those who will be told of them."""
+
+    def keep(self, messages: Iterable[Message]) -> None:
+        """Called once the messages are committed, before anybody is told. Cannot fail."""
+
+
 class Unit:
     """A `UnitOfWork` on one connection."""
 
     def __init__(self, connection: AsyncConnection, held: AsyncExitStack, outbox: Outbox, worker: UUID) -> None:
         self.touched_rooms: set[UUID] = set()
+        self.added_messages: list[Message] = []
         self.events: list[tuple[UUID, Event]] = []
         self.controls: set[UUID] = set()
         self.locked: list[UUID] = []
@@ -113,6 +124,8 @@ class Unit:
         self.bars: ports.Bars = BarRepository(connection)
         self.matching: ports.Matching = MatchingRepository(connection)
         self.rooms: ports.Rooms = RoomRepository(connection, self.touched_rooms)
+        self.messages: ports.Messages = MessageRepository(connection, self.added_messages)
+        self.keys: ports.KeyBundles = KeyBundleRepository(connection)
         self.suspensions: ports.Suspensions = SuspensionRepository(connection)
         self.connections: ports.Connections = ConnectionRepository(connection, worker)
         self._connection = connection
@@ -158,6 +171,7 @@ class Database:
         *,
         outbox: Outbox,
         cache: RoomCache,
+        messages: MessageCache,
         worker: UUID,
         clock: Clock,
         pool_size: int = POOL_SIZE,
@@ -169,6 +183,7 @@ class Database:
         self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._outbox = outbox
         self._cache = cache
+        self._messages = messages
         self._worker = worker
         self._clock = clock
         self._running: set[asyncio.Task[Any]] = set()
@@ -236,6 +251,7 @@ class Database:
                     asyncio.get_running_loop().call_later(DOUBT_SECONDS, self._doubt, unit)
                 raise
             self._cache.drop(unit.touched_rooms)
+            self._messages.keep(unit.added_messages)
             self._outbox.deliver(unit.events, unit.controls, self._clock())
             return result
 

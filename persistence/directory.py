@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from domain.rooms import Room
+    from domain.rooms.room import Room
 
 CAPACITY: Final = 10_000
 """Rooms; with two members each about 2 KB."""

@@ -38,6 +38,11 @@ _TAKE = text(
 ).bindparams(bindparam("cost", type_=Interval), bindparam("spare", type_=Interval))
 
 
+_MISSING = text("SELECT full_at - :spare - clock_timestamp() FROM rate_limit WHERE key = :key").bindparams(
+    bindparam("spare", type_=Interval)
+)
+
+
 class PostgresRateLimits:
     """`ports.RateLimits` for all workers on one database: GCRA (ITU-T I.371) in one statement, by the database's clock.
 
@@ -49,8 +54,7 @@ class PostgresRateLimits:
         self._reading = reading
 
     async def take(self, key: str, *, burst: int, period: timedelta) -> None:
-        # Microseconds are whole: rounded down, `burst` of them fit into the period.
-        cost = timedelta(microseconds=period // timedelta(microseconds=1) // burst)
+        cost = _cost(burst, period)
         spare = cost * (burst - 1)
         values = {"key": key, "cost": cost, "spare": spare}
         async with self._reading() as connection:
@@ -61,9 +65,24 @@ class PostgresRateLimits:
                 wait = cost
             raise RateLimited(math.ceil(wait / timedelta(milliseconds=1)) / 1000)
 
+    async def check(self, key: str, *, burst: int, period: timedelta) -> None:
+        spare = _cost(burst, period) * (burst - 1)
+        async with self._reading() as connection:
+            wait = await connection.scalar(_MISSING, {"key": key, "spare": spare})
+        if wait is not None and wait > timedelta():
+            raise RateLimited(math.ceil(wait / timedelta(milliseconds=1)) / 1000)
+
+
+def _cost(burst: int, period: timedelta) -> timedelta:
+    """Microseconds are whole: rounded down, `burst` of them fit into the period."""
+    return timedelta(microseconds=period // timedelta(microseconds=1) // burst)
+
 
 class NoRateLimits:
     """`ports.RateLimits` that never refuse: `PARLEY_RATE_LIMITS=off`, for load tests."""
 
     async def take(self, key: str, *, burst: int, period: timedelta) -> None:
+        """Returns at once."""
+
+    async def check(self, key: str, *, burst: int, period: timedelta) -> None:
         """Returns at once."""

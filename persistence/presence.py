@@ -47,6 +47,12 @@ DETACH = text("""
 """)
 ATTACHED = text("SELECT EXISTS (SELECT FROM connection WHERE user_id = :user_id)")
 HOLD = text("SELECT detached_at, hold_until FROM head WHERE user_id = :user_id AND detached_at IS NOT NULL")
+# Without a hold nothing was held so far: what is held now was taken now.
+KEEP = text("""
+    UPDATE head SET detached_at = CASE WHEN hold_until IS NULL THEN :now ELSE detached_at END,
+                    hold_until = greatest(hold_until, :hold_until)
+    WHERE user_id = :user_id AND NOT EXISTS (SELECT FROM connection WHERE user_id = :user_id)
+""")
 AWAY = text("""
     SELECT h.user_id FROM head h
     WHERE h.detached_at <= :before AND h.hold_until IS NOT NULL
@@ -131,6 +137,9 @@ class ConnectionRepository:
     async def hold(self, user_id: UUID) -> tuple[datetime, datetime] | None:
         row = (await self._connection.execute(HOLD, {"user_id": user_id})).one_or_none()
         return None if row is None else (row.detached_at, row.hold_until or row.detached_at)
+
+    async def keep(self, user_id: UUID, now: datetime, hold_until: datetime) -> None:
+        await self._connection.execute(KEEP, {"user_id": user_id, "now": now, "hold_until": hold_until})
 
     async def settle(self, now: datetime) -> None:
         await self._connection.execute(SETTLE, {"now": now, "limit": BATCH})

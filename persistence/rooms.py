@@ -7,14 +7,25 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, Column, Index, String, TextClause, UniqueConstraint, bindparam, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    String,
+    TextClause,
+    UniqueConstraint,
+    bindparam,
+    text,
+)
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.engine import Row as ResultRow
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
 
 from domain.matchmaking.ticket import ChatMode
-from domain.rooms import MediaState, Member, MemberRole, MemberStatus, Room, RoomKind
+from domain.rooms.room import Invite, MediaState, Member, MemberRole, MemberStatus, Room, RoomKind
 from persistence.base import Row, Timestamp
 
 
@@ -25,6 +36,11 @@ class RoomRow(Row, table=True):
     __table_args__ = (
         Index("ix_room_closed_at", "closed_at", postgresql_where=text("closed_at IS NOT NULL")),  # See `retention`.
         CheckConstraint("kind IN ('MATCH', 'INVITE')", name="kind"),
+        CheckConstraint("capacity BETWEEN 2 AND 16", name="capacity"),
+        CheckConstraint(
+            "(kind = 'INVITE') = (invite_version IS NOT NULL AND invite_key_id IS NOT NULL AND invite_hash IS NOT NULL)",
+            name="invite",
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -32,6 +48,11 @@ class RoomRow(Row, table=True):
     mode: str | None = None
     name: str | None = None
     capacity: int
+    invite_version: int | None = None
+    invite_key_id: str | None = None
+    invite_hash: bytes | None = Field(default=None, unique=True)
+    message_seq: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    """The place of the newest message that the room ever had: deleting old ones must not give their places away."""
     shared_interests: list[str] = Field(sa_column=Column(ARRAY(String), nullable=False))
     created_at: datetime = Field(sa_type=Timestamp)
     closed_at: datetime | None = Field(default=None, sa_type=Timestamp)
@@ -57,9 +78,12 @@ class MemberRow(Row, table=True):
             "joined_at",
             postgresql_where=text("room_kind = 'MATCH' AND left_at IS NULL AND reached_at IS NULL"),
         ),
+        Index("uq_member_owner", "room_id", unique=True, postgresql_where=text("role = 'OWNER' AND left_at IS NULL")),
         Index("ix_member_typing_until", "typing_until", postgresql_where=text("typing_until IS NOT NULL")),
         CheckConstraint("status IN ('ONLINE', 'AWAY', 'LEFT')", name="status"),
         CheckConstraint("(status = 'LEFT') = (left_at IS NOT NULL)", name="left"),
+        CheckConstraint("role IN ('OWNER', 'MODERATOR', 'MEMBER')", name="role"),
+        CheckConstraint("left_at IS NOT NULL OR NOT kicked", name="kicked"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -77,6 +101,7 @@ class MemberRow(Row, table=True):
     position: int
     joined_at: datetime = Field(sa_type=Timestamp)
     left_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    kicked: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
     reached_at: datetime | None = Field(default=None, sa_type=Timestamp)
     """When the member first was told of the match, or asked about the room."""
 
@@ -86,8 +111,9 @@ _MEMBER_ORDER = "room_id, position"
 
 _ROOMS = """
     SELECT r.id, r.kind, r.mode, r.name, r.capacity, r.shared_interests, r.created_at, r.closed_at,
+           r.invite_version, r.invite_key_id,
            m.id AS member_id, m.user_id, m.display_name, m.role, m.muted, m.status, m.camera, m.microphone, m.screen,
-           m.typing_until, m.position, m.joined_at, m.left_at
+           m.typing_until, m.position, m.joined_at, m.left_at, m.kicked
     FROM room r JOIN member m ON m.room_id = r.id
 """
 """A row per member: rooms and members of one snapshot, and a room is never without a member."""
@@ -115,11 +141,27 @@ HELD = _rooms(
     "r.closed_at IS NULL AND r.id IN (SELECT room_id FROM member WHERE user_id = :id AND left_at IS NULL)",
     order="r.created_at DESC, r.id",
 )
+BY_INVITE = _rooms("r.closed_at IS NULL AND r.invite_hash = ANY(:hashes)")
+ADD_ROOM = text("""
+    INSERT INTO room (id, kind, name, capacity, shared_interests, created_at, invite_version, invite_key_id, invite_hash)
+    VALUES (:id, 'INVITE', :name, :capacity, '{}', :now, :version, :key_id, :hash)
+""")
+SET_INVITE = text(
+    "UPDATE room SET invite_version = :version, invite_key_id = :key_id, invite_hash = :hash WHERE id = :id"
+)
+ADD_MEMBER = text("""
+    INSERT INTO member (id, room_id, room_kind, user_id, display_name, role, muted, status, camera, microphone, screen,
+                        typing_until, position, joined_at, left_at, kicked)
+    VALUES (:id, :room_id, 'INVITE', :user_id, :display_name, :role, :muted, :status, :camera, :microphone, :screen,
+            :typing_until, :position, :joined_at, :left_at, :kicked)
+""")
 SAVE_MEMBER = text("""
-    UPDATE member SET role = :role, muted = :muted, status = :status, camera = :camera,
-                      microphone = :microphone, screen = :screen, typing_until = :typing_until, left_at = :left_at
+    UPDATE member SET display_name = :display_name, role = :role, muted = :muted, status = :status, camera = :camera,
+                      microphone = :microphone, screen = :screen, typing_until = :typing_until, position = :position,
+                      joined_at = :joined_at, left_at = :left_at, kicked = :kicked
     WHERE id = :id
 """)
+DELETE_MESSAGES = text("DELETE FROM message WHERE room_id = :id")
 CLOSE_ROOM = text("UPDATE room SET closed_at = :now WHERE id = :id AND closed_at IS NULL")
 CLOSE_SEATS = text(f"""
     UPDATE member SET status = 'LEFT', left_at = :now, typing_until = NULL,
@@ -169,27 +211,51 @@ class RoomRepository:
     async def held_by(self, user_id: UUID) -> Sequence[Room]:
         return _grouped(await self._connection.execute(HELD, {"id": user_id}))
 
-    async def save_member(self, member: Member) -> None:
-        self._touched.add(member.room_id)
+    async def add(self, room: Room, invite_hash: bytes) -> None:
+        if room.invite is None:
+            msg = "only rooms with an invite are added: matches are opened by `Matching`"
+            raise ValueError(msg)
+        self._touched.add(room.id)
         await self._connection.execute(
-            SAVE_MEMBER,
+            ADD_ROOM,
             {
-                "id": member.id,
-                "role": member.role.value,
-                "muted": member.muted,
-                "status": member.status.value,
-                "camera": member.media.camera,
-                "microphone": member.media.microphone,
-                "screen": member.media.screen,
-                "typing_until": member.typing_until,
-                "left_at": member.left_at,
+                "id": room.id,
+                "name": room.name,
+                "capacity": room.capacity,
+                "now": room.created_at,
+                "version": room.invite.version,
+                "key_id": room.invite.key_id,
+                "hash": invite_hash,
             },
         )
+        for member in room.members:
+            await self.add_member(member)
+
+    async def by_invite(self, hashes: Collection[bytes]) -> Room | None:
+        rooms = _grouped(await self._connection.execute(BY_INVITE, {"hashes": list(hashes)}))
+        return rooms[0] if rooms else None
+
+    async def set_invite(self, room_id: UUID, invite: Invite, invite_hash: bytes) -> None:
+        self._touched.add(room_id)
+        await self._connection.execute(
+            SET_INVITE, {"id": room_id, "version": invite.version, "key_id": invite.key_id, "hash": invite_hash}
+        )
+
+    async def add_member(self, member: Member) -> None:
+        self._touched.add(member.room_id)
+        await self._connection.execute(
+            ADD_MEMBER, _seat_values(member) | {"room_id": member.room_id, "user_id": member.user_id}
+        )
+
+    async def save_member(self, member: Member) -> None:
+        self._touched.add(member.room_id)
+        await self._connection.execute(SAVE_MEMBER, _seat_values(member))
 
     async def close(self, room_id: UUID, now: datetime) -> None:
         self._touched.add(room_id)
         await self._connection.execute(CLOSE_ROOM, {"id": room_id, "now": now})
         await self._connection.execute(CLOSE_SEATS, {"id": room_id, "now": now})
+        await self._connection.execute(DELETE_MESSAGES, {"id": room_id})
 
     async def mark_reached(self, member_ids: Collection[UUID], now: datetime) -> None:
         # Nobody is shown it, so the directory may keep the room.
@@ -209,6 +275,24 @@ class RoomRepository:
         return rooms[0] if rooms else None
 
 
+def _seat_values(member: Member) -> dict[str, object]:
+    return {
+        "id": member.id,
+        "display_name": member.display_name,
+        "role": member.role.value,
+        "muted": member.muted,
+        "status": member.status.value,
+        "camera": member.media.camera,
+        "microphone": member.media.microphone,
+        "screen": member.media.screen,
+        "typing_until": member.typing_until,
+        "position": member.position,
+        "joined_at": member.joined_at,
+        "left_at": member.left_at,
+        "kicked": member.kicked,
+    }
+
+
 def _grouped(rows: Iterable[ResultRow[Any]]) -> Sequence[Room]:
     """The rooms of rows in which all members of a room follow each other."""
     return [_room(list(seats)) for _, seats in groupby(rows, key=lambda row: row.id)]
@@ -226,6 +310,7 @@ def _room(rows: Sequence[ResultRow[Any]]) -> Room:
         created_at=room.created_at,
         closed_at=room.closed_at,
         members=tuple(map(_member, rows)),
+        invite=None if room.invite_version is None else Invite(room.invite_version, room.invite_key_id),
     )
 
 
@@ -243,4 +328,5 @@ def _member(row: ResultRow[Any]) -> Member:
         position=row.position,
         joined_at=row.joined_at,
         left_at=row.left_at,
+        kicked=row.kicked,
     )

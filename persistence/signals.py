@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from domain.rooms import Member, Room
+    from domain.rooms.room import Member, Room
     from domain.signaling import Signal
     from persistence.directory import Directory
     from persistence.inbox.memory import MemoryInbox

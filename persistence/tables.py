@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from persistence import heads, identity, limits, matchmaking, presence, rooms, safety
+from persistence import chat, heads, identity, keys, limits, matchmaking, presence, rooms, safety
 from persistence.base import Row
 
-__all__ = ["heads", "identity", "limits", "matchmaking", "metadata", "presence", "rooms", "safety"]
+__all__ = ["chat", "heads", "identity", "keys", "limits", "matchmaking", "metadata", "presence", "rooms", "safety"]
 
 metadata = Row.metadata

@@ -22,14 +22,17 @@ if TYPE_CHECKING:
         AccessTokens,
         Clock,
         Directory,
+        FrankingKeys,
         Hub,
         Inbox,
+        Invites,
         RateLimits,
         Secrets,
         SignalPost,
         StatsSource,
         Throttle,
         Transact,
+        Transcript,
     )
 
 
@@ -55,11 +58,14 @@ class Services:
     hub: Hub
     directory: Directory
     signals: SignalPost
+    transcript: Transcript
     stats: StatsSource
     limits: RateLimits
     throttle: Throttle
     tokens: AccessTokens
     secrets: Secrets
+    invites: Invites
+    franking: FrankingKeys
     clock: Clock
     new_id: Callable[[], UUID]
     ice: IceSettings

@@ -9,7 +9,7 @@ from strawberry.types.enum import has_enum_definition
 
 from domain.identity import OperatorRole, SessionScope
 from domain.matchmaking.ticket import ChatMode, QueueLeaveReason, TicketStatus
-from domain.rooms import MatchEndReason, MemberLeaveReason, MemberRole, MemberStatus, RoomKind
+from domain.rooms.room import MatchEndReason, MemberLeaveReason, MemberRole, MemberStatus, RoomKind
 from domain.safety import ReportCategory, SuspensionScope
 from domain.signaling import HangUpReason
 

@@ -14,7 +14,7 @@ from domain import errors
 from schema import rooms, safety
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
 _NOBODY = UUID(int=0)
@@ -45,6 +45,21 @@ class NotAllowedError(UserError):
     pass
 
 
+@strawberry.type(description="A moderator of the room stopped the viewer's messages; signals still pass.")
+class MutedError(UserError):
+    pass
+
+
+@strawberry.type(description="Every seat of the room is taken.")
+class RoomFullError(UserError):
+    capacity: int = strawberry.field(description="How many seats there are.")
+
+
+@strawberry.type(description="There is no key bundle: nobody published one.")
+class NoKeysError(UserError):
+    pass
+
+
 @strawberry.type(description="A suspension of the viewer forbids this.")
 class SuspendedError(UserError):
     suspension: Annotated[safety.Suspension, strawberry.lazy("schema.safety")] = strawberry.field(
@@ -59,14 +74,23 @@ class AlreadyInMatchError(UserError):
     )
 
 
+_PLAIN: Mapping[type[errors.DomainError], type[UserError]] = {
+    errors.NotFound: NotFoundError,
+    errors.NotAllowed: NotAllowedError,
+    errors.Muted: MutedError,
+    errors.NoKeys: NoKeysError,
+}
+"""Those that say nothing but their name and message."""
+
+
 def _member(error: errors.DomainError, viewer_id: UUID, now: datetime) -> UserError:
+    if (plain := _PLAIN.get(type(error))) is not None:
+        return plain(message=str(error))
     match error:
         case errors.InvalidInput():
             return InvalidInputError(message=str(error), field=error.field)
-        case errors.NotFound():
-            return NotFoundError(message=str(error))
-        case errors.NotAllowed():
-            return NotAllowedError(message=str(error))
+        case errors.RoomFull():
+            return RoomFullError(message=str(error), capacity=error.capacity)
         case errors.Suspended():
             return SuspendedError(message=str(error), suspension=safety.Suspension.of(error.suspension))
         case errors.AlreadyInMatch():

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import strawberry
 
-from domain import rooms
 from domain.errors import NotFound
 from domain.following import seat_in
+from domain.rooms import room as rooms
 from schema.context import Info
 from schema.enums import ChatMode, MemberRole, MemberStatus, RoomKind
 from schema.ids import known_id

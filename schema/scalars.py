@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from datetime import UTC, datetime
 from typing import NewType
 
@@ -39,6 +41,24 @@ def parse_cursor(value: object) -> str:
     return value
 
 
+def format_base64(value: bytes) -> str:
+    """Standard alphabet, padded (RFC 4648 section 4)."""
+    return base64.b64encode(value).decode()
+
+
+def parse_base64(value: object) -> bytes:
+    """Canonical base64: what `format_base64` would give for the bytes, and nothing else. Raises `BadInput`."""
+    try:
+        raw = base64.b64decode(value, validate=True) if isinstance(value, str) else None
+    except (binascii.Error, ValueError):
+        raw = None
+    if raw is None or format_base64(raw) != value:
+        msg = "Base64 is written in the standard alphabet, padded, and canonical (RFC 4648 section 4)."
+        raise BadInput(msg)
+    return raw
+
+
+Base64 = NewType("Base64", bytes)
 Cursor = NewType("Cursor", str)
 
 SCALARS: dict[object, ScalarDefinition] = {
@@ -49,9 +69,16 @@ SCALARS: dict[object, ScalarDefinition] = {
         serialize=format_time,
         parse_value=parse_time,
     ),
+    Base64: strawberry.scalar(
+        name="Base64",
+        description="Bytes in standard, padded, canonical base64 (RFC 4648 section 4).",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc4648#section-4",
+        serialize=format_base64,
+        parse_value=parse_base64,
+    ),
     Cursor: strawberry.scalar(
         name="Cursor",
-        description="An opaque position in a subscriber's inbox: see `Event.cursor`.",
+        description="An opaque position: in a subscriber's inbox (`Event.cursor`), or in a connection (`edges.cursor`).",
         serialize=str,
         parse_value=parse_cursor,
     ),

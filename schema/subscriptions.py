@@ -18,13 +18,14 @@ from domain.following import Follower, Lost, Standing, seat_in
 from domain.inbox import ALL_KINDS, MATCH_KINDS, PRESENCE_KINDS, SIGNAL_KINDS, Position, View
 from domain.matchmaking.ticket import Ticket
 from domain.ports import UnitOfWork
-from domain.rooms import Room
+from domain.rooms.room import Room
 from schema.context import Context, Info
 from schema.cursors import inbox_position
-from schema.events import Event, MatchEvent, PresenceEvent, Showing, SignalEvent, room_of
+from schema.events import Event, MatchEvent, PresenceEvent, SignalEvent
 from schema.ids import known_id
 from schema.inputs import given
 from schema.scalars import Cursor
+from schema.showing import Showing, room_of
 
 T = TypeVar("T")
 

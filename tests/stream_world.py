@@ -19,7 +19,7 @@ from domain.events import (
 )
 from domain.identity import Caller, Session, SessionScope
 from domain.matchmaking.ticket import ChatMode, Preferences, Ticket, TicketStatus
-from domain.rooms import (
+from domain.rooms.room import (
     MediaState,
     Member,
     MemberRole,

@@ -28,6 +28,7 @@ from persistence.database import Database
 from persistence.directory import CachedRooms
 from persistence.embedded import embedded_postgres
 from persistence.inbox.memory import MemoryInbox
+from persistence.transcript import RecentMessages
 from tests.waiting import until
 from tests.world import FakeSocket, open_world, seat
 
@@ -55,7 +56,14 @@ async def parts(database_url: str) -> AsyncIterator[Parts]:
     """With a pool of three connections, and little patience."""
     inbox = MemoryInbox(clock=utc_now, hint=lambda _: None)
     database = Database(
-        database_url, outbox=inbox, cache=CachedRooms(), worker=uuid4(), clock=utc_now, pool_size=3, patience=1.0
+        database_url,
+        outbox=inbox,
+        cache=CachedRooms(),
+        messages=RecentMessages(),
+        worker=uuid4(),
+        clock=utc_now,
+        pool_size=3,
+        patience=1.0,
     )
     yield Parts(database, inbox)
     await database.close()

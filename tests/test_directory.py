@@ -19,13 +19,14 @@ from domain.inbox import ALL_KINDS, View
 from domain.matchmaking.commit import NewMatch
 from domain.matchmaking.ticket import ChatMode, Preferences, Ticket, TicketStatus
 from domain.ports import UnitOfWork
-from domain.rooms import MatchEndReason, Room
+from domain.rooms.room import MatchEndReason, Room
 from domain.signaling import HangUp, Offer
 from persistence import signals
 from persistence.database import Database
 from persistence.directory import CachedRooms, Directory
 from persistence.inbox.memory import MemoryInbox
 from persistence.signals import MemorySignalPost
+from persistence.transcript import RecentMessages
 
 START = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 DEADLINE = 10.0
@@ -110,7 +111,15 @@ async def a_world(url: str, *, capacity: int = 100, pool_size: int = 4) -> Async
     """All of it over one database, closed afterwards."""
     cache = CachedRooms(capacity)
     inbox = MemoryInbox(clock=lambda: START, hint=lambda _: None)
-    database = Database(url, outbox=inbox, cache=cache, worker=uuid4(), clock=lambda: START, pool_size=pool_size)
+    database = Database(
+        url,
+        outbox=inbox,
+        cache=cache,
+        messages=RecentMessages(),
+        worker=uuid4(),
+        clock=lambda: START,
+        pool_size=pool_size,
+    )
     reads = CountingReads(database.reading)
     directory = Directory(cache, reads)
     try:

@@ -16,6 +16,7 @@ from persistence.database import Database
 from persistence.directory import CachedRooms
 from persistence.inbox.memory import MemoryInbox
 from persistence.limits import NoRateLimits, PostgresRateLimits
+from persistence.transcript import RecentMessages
 
 HOUR = timedelta(hours=1)
 
@@ -25,7 +26,9 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     """A database of the test's own."""
     clock = partial(datetime.now, UTC)
     inbox = MemoryInbox(clock=clock, hint=lambda _: None)
-    opened = Database(database_url, outbox=inbox, cache=CachedRooms(), worker=uuid4(), clock=clock)
+    opened = Database(
+        database_url, outbox=inbox, cache=CachedRooms(), messages=RecentMessages(), worker=uuid4(), clock=clock
+    )
     yield opened
     await opened.close()
 

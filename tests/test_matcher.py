@@ -22,7 +22,7 @@ from domain.matchmaking.pool import Pair
 from domain.matchmaking.queue import join_queue, leave_queue, new_ticket
 from domain.matchmaking.ticket import ChatMode, Preferences
 from domain.ports import UnitOfWork
-from domain.rooms import MatchEndReason
+from domain.rooms.room import MatchEndReason
 from tests.waiting import until
 from tests.world import ANYONE, Clock, World, open_world
 

@@ -18,7 +18,7 @@ from domain.identity import Caller
 from domain.matchmaking.losses import end_unreached
 from domain.matchmaking.queue import skip
 from domain.ports import UnitOfWork
-from domain.rooms import MatchEndReason, MediaState, MemberLeaveReason, MemberStatus, Room
+from domain.rooms.room import MatchEndReason, MediaState, MemberLeaveReason, MemberStatus, Room
 from persistence.rooms import RoomRepository
 from tests.world import RESUME, FakeSocket, World, open_world, seat
 

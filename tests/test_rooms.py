@@ -13,7 +13,7 @@ import pytest
 from api.presence import Reached
 from domain.errors import Unauthenticated
 from domain.ports import UnitOfWork
-from domain.rooms import MediaState, MemberRole, MemberStatus, RoomKind
+from domain.rooms.room import MediaState, MemberRole, MemberStatus, RoomKind
 from schema.rooms import Member, Room
 from tests.world import START, World, open_world, seat
 

@@ -14,7 +14,7 @@ from domain.events import MatchEnded, MemberLeft, QueueLeft
 from domain.identity import Grant, RefreshToken, Session, SessionScope, sign_out
 from domain.matchmaking.ticket import QueueLeaveReason, TicketStatus
 from domain.ports import UnitOfWork
-from domain.rooms import MatchEndReason, MemberLeaveReason, Room
+from domain.rooms.room import MatchEndReason, MemberLeaveReason, Room
 from tests.world import START, World, open_world
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from api.buckets import Buckets, LocalThrottle
 from domain.errors import InvalidInput, RateLimited, Unauthenticated
 from domain.events import SignalReceived
 from domain.identity import Caller
-from domain.rooms import Room, RoomKind
+from domain.rooms.room import Room, RoomKind
 from domain.signaling import (
     Answer,
     HangUp,

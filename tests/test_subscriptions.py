@@ -25,7 +25,7 @@ from domain.events import (
 from domain.identity import SessionScope
 from domain.inbox import Position
 from domain.matchmaking.ticket import QueueLeaveReason
-from domain.rooms import (
+from domain.rooms.room import (
     MatchEndReason,
     MediaState,
     MemberLeaveReason,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from domain.matchmaking.ticket import QueueLeaveReason, Ticket, TicketStatus
     from domain.ports import UnitOfWork
-    from domain.rooms import MatchEndReason, Member, MemberLeaveReason, Room
+    from domain.rooms.room import MatchEndReason, Member, MemberLeaveReason, Room
 
 
 async def end_ticket(uow: UnitOfWork, ticket: Ticket, status: TicketStatus, reason: QueueLeaveReason) -> Ticket:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from domain.matchmaking.ending import end_match, end_ticket
 from domain.matchmaking.queue import enqueue
 from domain.matchmaking.ticket import TicketStatus
-from domain.rooms import MatchEndReason, MemberLeaveReason, RoomKind
+from domain.rooms.room import MatchEndReason, MemberLeaveReason, RoomKind
 from domain.safety import most_restrictive
 
 if TYPE_CHECKING:

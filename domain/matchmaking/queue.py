@@ -10,7 +10,7 @@ from domain.errors import AlreadyInMatch, NotFound, Suspended
 from domain.events import QueueJoined
 from domain.matchmaking.ending import end_match, end_ticket
 from domain.matchmaking.ticket import ChatMode, Preferences, QueueLeaveReason, Ticket, TicketStatus
-from domain.rooms import MatchEndReason, MemberLeaveReason, RoomKind
+from domain.rooms.room import MatchEndReason, MemberLeaveReason, RoomKind
 from domain.safety import most_restrictive
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.ports import Clock, UnitOfWork
-    from domain.rooms import Room
+    from domain.rooms.room import Room
 
 SKIP_AFTER_END = timedelta(seconds=60)
 """How long after its end a match can still be skipped: both may skip at once, and a lost answer may be asked for again."""

@@ -4,7 +4,8 @@
         ada, bob, room = await world.pair()
         answer = await world.ask("{ rooms { id } }", ada)
 
-A `World` is one server: its parts and `ask` are in `parts`, who is there in `people`, how they come together in `matching`.
+A `World` is one server: its parts and `ask` are in `parts`, who is there in `people`, how they come together in `matching`
+and `rooms`.
 Tests of what needs no database have `tests.stream_world`, those of the transports `tests.toy_server`.
 """
 
@@ -17,9 +18,11 @@ from uuid import uuid4
 from api.presence import LEASE
 from persistence.database import POOL_SIZE, Database
 from persistence.directory import CachedRooms, Directory
-from tests.world.matching import ANYONE, Matching, seat
+from persistence.transcript import RecentMessages, Transcript
+from tests.world.matching import ANYONE, seat
 from tests.world.parts import COOLDOWN, NETWORK, RESUME, START, Clock, Recorder
 from tests.world.people import FakeSocket
+from tests.world.rooms import Rooms
 
 __all__ = [
     "ANYONE",
@@ -35,7 +38,7 @@ __all__ = [
 ]
 
 
-class World(Matching):
+class World(Rooms):
     """One server, as far as it can be had without a socket of the network."""
 
 
@@ -49,8 +52,18 @@ async def open_world(
     """
     clock = clock or Clock()
     inbox, cache = Recorder(clock), CachedRooms()
-    database = Database(database_url, outbox=inbox, cache=cache, worker=uuid4(), clock=clock, pool_size=pool_size)
-    world = World(database, inbox, Directory(cache, database.reading), clock)
+    recent = RecentMessages()
+    database = Database(
+        database_url,
+        outbox=inbox,
+        cache=cache,
+        messages=recent,
+        worker=uuid4(),
+        clock=clock,
+        pool_size=pool_size,
+    )
+    directory, transcript = Directory(cache, database.reading), Transcript(recent, database.reading)
+    world = World(database, inbox, directory, transcript, clock)
     try:
         if one_of_several:
             await database.transact(lambda uow: uow.connections.register_worker(clock(), clock() + LEASE))

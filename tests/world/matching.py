@@ -15,7 +15,7 @@ from domain.matchmaking.pool import Pair, PoolTicket
 from domain.matchmaking.queue import join_queue, skip
 from domain.matchmaking.ticket import ChatMode, Preferences, Ticket, TicketStatus
 from domain.ports import UnitOfWork
-from domain.rooms import Member, MemberStatus, Room
+from domain.rooms.room import Member, MemberStatus, Room
 from tests.world.parts import COOLDOWN, Who, id_of
 from tests.world.people import People
 

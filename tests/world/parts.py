@@ -11,6 +11,8 @@ from uuid import UUID, uuid4
 from api.admission import Admission
 from api.buckets import LocalThrottle, NoThrottle
 from api.clock import utc_now
+from api.franking import DerivedFrankingKeys
+from api.invites import InviteCodes
 from api.matcher import Matcher
 from api.presence import Presence
 from api.tokens import KeyedDigests, RootSecrets, SignedTokens
@@ -27,6 +29,7 @@ from persistence.inbox.memory import MemoryInbox
 from persistence.limits import NoRateLimits
 from persistence.signals import MemorySignalPost
 from persistence.stats import DatabaseStats
+from persistence.transcript import Transcript
 from schema.api import schema
 from schema.context import Context, IceSettings, Services
 
@@ -98,9 +101,12 @@ class Parts:
     database: Database
     inbox: Recorder
     directory: Directory
+    transcript: Transcript
     clock: Clock
     limits: RateLimits = field(default_factory=NoRateLimits)
     secrets: KeyedDigests = field(default_factory=lambda: KeyedDigests(ROOTS))
+    invites: InviteCodes = field(default_factory=lambda: InviteCodes(ROOTS))
+    franking: DerivedFrankingKeys = field(default_factory=lambda: DerivedFrankingKeys(ROOTS))
     tokens: SignedTokens = field(default_factory=lambda: SignedTokens(ROOTS))
     ice: IceSettings = field(default_factory=lambda: IceSettings(("stun:stun.example.org",), None))
     hub: Hub = field(default_factory=lambda: Hub(open_bus("memory://"), uuid4()))
@@ -160,11 +166,14 @@ class Parts:
             hub=self.hub,
             directory=self.directory,
             signals=self.signals,
+            transcript=self.transcript,
             stats=self.stats,
             limits=self.limits,
             throttle=self.throttle,
             tokens=self.tokens,
             secrets=self.secrets,
+            invites=self.invites,
+            franking=self.franking,
             clock=self.clock,
             new_id=uuid4,
             ice=self.ice,

@@ -65,8 +65,20 @@ class MediaState:
 
 
 @dataclass(frozen=True, slots=True)
+class Invite:
+    """What a room's invite code is derived from: how often it was rotated, and the ID of the root secret that it is made with."""
+
+    version: int
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
-    """A person in a room. `position` is the order of joining, from 0, and decides politeness."""
+    """A person in a room. `position` is the order of joining, from 0, and decides politeness and standing.
+
+    Whoever comes back has the same ID, takes the next position, and begins anew with `joined_at`. `kicked` bars the room's
+    invites for them.
+    """
 
     id: UUID
     room_id: UUID
@@ -80,6 +92,7 @@ class Member:
     position: int
     joined_at: datetime
     left_at: datetime | None
+    kicked: bool = False
 
     @property
     def inside(self) -> bool:
@@ -123,6 +136,8 @@ class Room:
     created_at: datetime
     closed_at: datetime | None
     members: tuple[Member, ...]
+    invite: Invite | None = None
+    """Of an INVITE room."""
 
     @property
     def open(self) -> bool:

@@ -1,0 +1,63 @@
+"""Public keys of users, handed out so that others can start encrypted sessions with them: X3DH and PQXDH."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+
+class KeySuite(StrEnum):
+    """Which key agreement a bundle is for."""
+
+    X3DH_25519 = "X3DH_25519"
+    PQXDH_25519_MLKEM1024 = "PQXDH_25519_MLKEM1024"
+
+
+class OneTimeKeyKind(StrEnum):
+    """The two kinds of keys that are handed out once."""
+
+    CURVE25519 = "CURVE25519"
+    KEM = "KEM"
+
+
+@dataclass(frozen=True, slots=True)
+class PreKey:
+    """A one-time Curve25519 key."""
+
+    key_id: int
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPreKey:
+    """A key with the signature of the identity key over exactly its bytes."""
+
+    key_id: int
+    key: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeyBundle:
+    """What a user published, without the one-time keys."""
+
+    user_id: UUID
+    suite: KeySuite
+    identity_key: bytes
+    signed_pre_key: SignedPreKey
+    last_resort_kem_key: SignedPreKey | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedBundle:
+    """A bundle with the one-time keys that were taken for one claimer: None when there were none left."""
+
+    bundle: KeyBundle
+    one_time_pre_key: PreKey | None
+    one_time_kem_key: SignedPreKey | None

@@ -1,0 +1,160 @@
+"""How entries of the inbox become events of the API, for one viewer.
+
+Events of the inbox hold IDs; rooms and members are loaded for a whole page before, so that nothing here waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+import strawberry
+
+from domain import events
+from domain.inbox import Entry, Position
+from domain.matchmaking import ticket as tickets
+from domain.rooms import room as rooms
+from schema.cursors import inbox_cursor
+from schema.events import (
+    Event,
+    Matched,
+    MatchEnded,
+    MatchSnapshot,
+    MemberJoined,
+    MemberLeft,
+    MemberUpdated,
+    PresenceSnapshot,
+    QueueJoined,
+    QueueLeft,
+    ResyncRequired,
+    SignalReceived,
+    Suspended,
+)
+from schema.matchmaking import Ticket
+from schema.rooms import Member, Room
+from schema.safety import Suspension
+from schema.scalars import Cursor
+from schema.signaling import shown_signal
+
+ROOMS_KEPT = 16
+"""Mapped rooms that a stream keeps: more than most people sit in at once."""
+
+
+def room_of(event: events.Event) -> UUID | None:
+    """The room that the event shows, None if it shows none."""
+    return getattr(event, "room_id", None)
+
+
+class Showing:
+    """Makes events for one viewer. `reached` is told the viewer's member ID once a `Matched` or a current room was delivered.
+
+    A room that is the same as for the event before is mapped once: signals come in their dozens while nothing else changes.
+    """
+
+    def __init__(self, viewer_id: UUID, reached: Callable[[UUID], None]) -> None:
+        self._viewer_id = viewer_id
+        self._reached = reached
+        self._mapped: dict[UUID, tuple[rooms.Room, Room, dict[UUID, Member]]] = {}
+
+    def lost(self, position: Position, at: datetime) -> ResyncRequired:
+        return ResyncRequired(cursor=inbox_cursor(position), at=at)
+
+    def standing(
+        self, position: Position, ticket: tickets.Ticket | None, room: rooms.Room | None, now: datetime
+    ) -> MatchSnapshot:
+        return MatchSnapshot(
+            cursor=inbox_cursor(position),
+            at=now,
+            waiting_ticket=None if ticket is None else Ticket.of(ticket),
+            current_room=None if room is None else self._room(room, now)[0],
+            on_delivered=None if room is None else self._reaching(room),
+        )
+
+    def present(self, position: Position, room: rooms.Room, now: datetime) -> PresenceSnapshot:
+        return PresenceSnapshot(cursor=inbox_cursor(position), at=now, room=self._room(room, now)[0])
+
+    def event(self, entry: Entry, found: Mapping[UUID, rooms.Room], now: datetime) -> Event | None:
+        """The entry for the viewer, with rooms as `found` has them; None when what it shows is gone for good."""
+        event, cursor, at = entry.event, inbox_cursor(entry.position), entry.at
+        match event:
+            case events.QueueJoined(ticket):
+                return QueueJoined(cursor=cursor, at=at, ticket=Ticket.of(ticket))
+            case events.QueueLeft(ticket, reason):
+                return QueueLeft(cursor=cursor, at=at, ticket=Ticket.of(ticket), queue_leave_reason=reason)
+            case events.UserSuspended(suspension):
+                return Suspended(cursor=cursor, at=at, suspension=Suspension.of(suspension))
+            case events.MessageSent() | events.KeysPublished() | events.PreKeysLow():
+                return None
+        room = found.get(event.room_id)
+        return None if room is None else self._of_room(event, room, cursor, at, now)
+
+    def _of_room(
+        self, event: events.SeatEvent, known: rooms.Room, cursor: Cursor, at: datetime, now: datetime
+    ) -> Event | None:
+        room, members = self._room(known, now)
+        if isinstance(event, events.MatchEnded):
+            return MatchEnded(cursor=cursor, at=at, room=room, match_end_reason=event.reason)
+        member = members.get(_subject(event))
+        if member is None:
+            return None
+        if isinstance(event, events.SignalReceived):
+            return SignalReceived(
+                cursor=cursor,
+                at=at,
+                id=strawberry.ID(str(event.id)),
+                room=room,
+                sender=member,
+                call_id=None if event.call_id is None else strawberry.ID(event.call_id),
+                signal=shown_signal(event.signal),
+            )
+        if isinstance(event, events.Matched):
+            ticket, reaching = Ticket.of(event.ticket), self._reaching(known)
+            return Matched(cursor=cursor, at=at, ticket=ticket, room=room, partner=member, on_delivered=reaching)
+        return _of_member(event, room, member, cursor, at)
+
+    def _room(self, room: rooms.Room, now: datetime) -> tuple[Room, dict[UUID, Member]]:
+        known = self._mapped.get(room.id)
+        if known is not None and known[0] is room:
+            return known[1], known[2]
+        mapped = Room.of(room, self._viewer_id, now=now)
+        members = {m.id: Member.of(m, room, self._viewer_id, now=now) for m in room.members}
+        if any(m.typing_until is not None for m in room.members):
+            self._mapped.pop(room.id, None)  # What it looks like depends on the time.
+        else:
+            if len(self._mapped) >= ROOMS_KEPT:
+                self._mapped.clear()
+            self._mapped[room.id] = (room, mapped, members)
+        return mapped, members
+
+    def _reaching(self, room: rooms.Room) -> Callable[[], None] | None:
+        seat = room.seat_of(self._viewer_id)
+        return None if seat is None else partial(self._reached, seat.id)
+
+
+def _subject(
+    event: events.SignalReceived | events.Matched | events.MemberJoined | events.MemberLeft | events.MemberUpdated,
+) -> UUID:
+    """The member whom the event is about."""
+    match event:
+        case events.SignalReceived():
+            return event.sender_id
+        case events.Matched():
+            return event.partner_id
+    return event.member_id
+
+
+def _of_member(
+    event: events.MemberJoined | events.MemberLeft | events.MemberUpdated,
+    room: Room,
+    member: Member,
+    cursor: Cursor,
+    at: datetime,
+) -> Event:
+    match event:
+        case events.MemberJoined():
+            return MemberJoined(cursor=cursor, at=at, room=room, member=member)
+        case events.MemberLeft(reason=reason):
+            return MemberLeft(cursor=cursor, at=at, room=room, member=member, member_leave_reason=reason)
+    return MemberUpdated(cursor=cursor, at=at, room=room, member=member)
