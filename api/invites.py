@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import hmac
+import unicodedata
 from typing import TYPE_CHECKING, Final
 
 from domain.rooms.room import Invite
@@ -24,7 +25,7 @@ GROUP: Final = 5
 LONGEST_TYPED: Final = 64
 """Characters of a code with whatever people put between them."""
 
-_CONFUSED = str.maketrans("OIL", "011", "- \t\r\n")
+_CONFUSED = str.maketrans("OIL", "011")
 
 
 class InviteCodes:
@@ -50,10 +51,12 @@ class InviteCodes:
         return self._digest(invite.key_id, self._plain(room_id, invite))
 
     def digests(self, code: str) -> Sequence[bytes]:
-        """See `ports.Invites`. Case, hyphens and spaces do not matter, and neither do the letters O, I and L for digits."""
+        """See `ports.Invites`. Case, hyphens and spaces of any script do not matter, nor what is invisible: texts are copied out of
+        messages whose writers put dashes and joiners for hyphens. The letters O, I and L are taken for digits.
+        """
         if len(code) > LONGEST_TYPED:
             return ()
-        plain = code.upper().translate(_CONFUSED)
+        plain = "".join(c for c in code.upper() if not _between(c)).translate(_CONFUSED)
         if len(plain) != CODE_LENGTH or not set(plain) <= set(ALPHABET):
             return ()
         return [self._digest(key_id, plain) for key_id in self._roots.key_ids]
@@ -65,3 +68,8 @@ class InviteCodes:
 
     def _digest(self, key_id: str, plain: str) -> bytes:
         return hmac.digest(self._key(key_id, "lookup"), plain.encode(), hashlib.sha256)
+
+
+def _between(character: str) -> bool:
+    """Whether it may stand between the characters of a code: space, a dash, or a mark that shows nothing."""
+    return character.isspace() or unicodedata.category(character) in {"Pd", "Cf"}

@@ -1,6 +1,9 @@
-"""`make bench`, or `python -m bench [calls|memory|pool ...] [--quick] [--json FILE]`.
+"""`make bench`, or `python -m bench [calls|chat|keys|history|memory|pool ...] [--quick] [--json FILE]`.
 
   calls   call set-ups per second of one worker, and how long a match and a set-up take
+  chat    encrypted messages per second into a room of 8 and into ten of them, until the last member has each
+  keys    key bundles claimed per second, for X3DH and for PQXDH
+  history how long a page of a room of 100,000 messages takes
   memory  what an idle connected user costs
   pool    proposals per second of the matchmaking pool, at 1,000, 10,000 and 50,000 waiting
 
@@ -19,10 +22,17 @@ from pathlib import Path
 
 import orjson
 
-from bench import calls, memory, pool
+from bench import calls, chat, history, keys, memory, pool
 from bench.report import as_json, machine, table
 
-BENCHMARKS = {"calls": calls.measure, "memory": memory.measure, "pool": pool.measure}
+BENCHMARKS = {
+    "calls": calls.measure,
+    "chat": chat.measure,
+    "keys": keys.measure,
+    "history": history.measure,
+    "memory": memory.measure,
+    "pool": pool.measure,
+}
 
 
 def main() -> int:

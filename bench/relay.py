@@ -1,11 +1,12 @@
 """What Parley is compared with: a bare Starlette WebSocket server that sends and takes the same frames, written by hand.
 
-It pairs whoever comes next and passes signals on, out of a dictionary. No GraphQL, no accounts, no rules, no database: what is left
-is the price of JSON and of frames on Uvicorn. `python -m bench.relay PORT` serves it.
+It pairs whoever comes next and passes signals on, and in rooms messages, out of dictionaries. No GraphQL, no accounts, no rules, no
+database: what is left is the price of JSON and of frames on Uvicorn. `python -m bench.relay PORT` serves it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import uuid
 from typing import Any
@@ -30,6 +31,16 @@ TICKET: JSON = {
     "widensAt": NOW,
     "room": None,
 }
+ROOM: JSON = {
+    "kind": "INVITE",
+    "mode": None,
+    "name": "Load",
+    "capacity": 16,
+    "sharedInterests": [],
+    "createdAt": NOW,
+    "closedAt": None,
+}
+FRANKING_TAG = {"keyId": "relay", "ciphertextHash": "x" * 44, "tag": "x" * 44}
 
 
 class Client:
@@ -40,15 +51,19 @@ class Client:
         self.events_id = ""
         self.member_id = ""
         self.partner: Client | None = None
+        self.seat: JSON = {}
+        self.messages_id = ""
 
     async def send(self, message: JSON) -> None:
         """One frame."""
         await self.socket.send_text(orjson.dumps(message).decode())
 
     async def tell(self, event: JSON) -> None:
-        """One event of the `events` subscription."""
-        payload = {"data": {"events": {**event, "cursor": CURSOR, "at": NOW}}}
-        await self.send({"id": self.events_id, "type": "next", "payload": payload})
+        """One event, to each of the client's subscriptions."""
+        for field, id in (("events", self.events_id), ("messages", self.messages_id)):
+            if id:
+                payload = {"data": {field: {**event, "cursor": CURSOR, "at": NOW}}}
+                await self.send({"id": id, "type": "next", "payload": payload})
 
     async def answer(self, id: str, field: str, payload: JSON) -> None:
         """The two frames that end a mutation."""
@@ -56,11 +71,33 @@ class Client:
         await self.send({"id": id, "type": "complete"})
 
 
+class Room:
+    """Those in an INVITE room. One message at a time is passed on, so that everybody has them in one order."""
+
+    def __init__(self) -> None:
+        self.id = str(uuid.uuid4())
+        self.members: list[Client] = []
+        self.turn = asyncio.Lock()
+
+    def seat(self, client: Client) -> JSON:
+        """Takes a seat; returns the room as the client sees it."""
+        client.seat = _member(str(uuid.uuid4()), polite=False)
+        self.members.append(client)
+        return {
+            **ROOM,
+            "id": self.id,
+            "inviteCode": self.id,
+            "me": client.seat,
+            "members": [member.seat for member in self.members],
+        }
+
+
 class Relay:
     """Everybody who is connected."""
 
     def __init__(self) -> None:
         self._members: dict[str, Client] = {}
+        self._rooms: dict[str, Room] = {}
         self._waiting: Client | None = None
 
     async def serve(self, socket: WebSocket) -> None:
@@ -77,10 +114,14 @@ class Relay:
                 self._waiting = None
             if client.partner is not None:
                 client.partner.partner = None
+            for room in self._rooms.values():
+                room.members = [member for member in room.members if member is not client]
 
     async def _take(self, client: Client, message: JSON) -> None:
         if message["type"] == "connection_init":
             await client.send({"type": "connection_ack"})
+        if message["type"] == "ping":
+            await client.send({"type": "pong"})
         if message["type"] != "subscribe":
             return
         id, payload = message["id"], message["payload"]
@@ -104,6 +145,41 @@ class Relay:
                 await client.answer(id, "skip", {"__typename": "SkipSuccess", "ticket": TICKET})
                 await self._part(client)
                 await self._queue(client)
+            case name:
+                await self._take_in_room(client, id, name, payload["variables"])
+
+    async def _take_in_room(self, client: Client, id: str, name: str, variables: JSON) -> None:
+        match name:
+            case "CreateRoom":
+                room = Room()
+                self._rooms[room.id] = room
+                seen = room.seat(client)
+                await client.answer(id, "createRoom", {"__typename": "CreateRoomSuccess", "room": seen})
+            case "JoinRoom":
+                seen = self._rooms[variables["input"]["inviteCode"]].seat(client)
+                await client.answer(id, "joinRoom", {"__typename": "JoinRoomSuccess", "room": seen})
+            case "MessagesOf":
+                client.messages_id = id
+            case "SendMessage":
+                edge = await self._write(client, variables["input"])
+                await client.answer(id, "sendMessage", {"__typename": "SendMessageSuccess", "edge": edge})
+
+    async def _write(self, client: Client, given: JSON) -> JSON:
+        room = self._rooms[given["roomId"]]
+        node = {
+            "id": str(uuid.uuid4()),
+            "sender": {"id": client.seat["id"]},
+            "clientMessageId": given["clientMessageId"],
+            "ciphertext": given["ciphertext"],
+            "commitment": given.get("commitment"),
+            "frankingTag": FRANKING_TAG,
+            "sentAt": NOW,
+        }
+        event = {"__typename": "MessageSent", "room": {"id": room.id}, "edge": {"cursor": CURSOR, "node": node}}
+        async with room.turn:
+            for member in room.members:
+                await member.tell(event)
+        return {"cursor": CURSOR, "node": node}
 
     async def _pass_on(self, client: Client, given: JSON) -> None:
         ((kind, signal),) = given["signal"].items()
@@ -146,14 +222,13 @@ class Relay:
         for side, other, polite in ((first, client, True), (client, first, False)):
             me, partner = _member(side.member_id, polite=False), _member(other.member_id, polite=polite)
             room = {
+                **ROOM,
                 "id": room_id,
                 "kind": "MATCH",
                 "mode": "VIDEO",
                 "name": None,
+                "inviteCode": None,
                 "capacity": 2,
-                "sharedInterests": [],
-                "createdAt": NOW,
-                "closedAt": None,
                 "me": me,
                 "members": [me, partner],
             }

@@ -9,11 +9,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from persistence.embedded.cluster import DATABASE, SUPERUSER
+from persistence.embedded.sockets import PORT
 from tests.acceptance.server import ROOT, Server, free_port
 
 if TYPE_CHECKING:
@@ -23,26 +26,36 @@ JSON = dict[str, Any]
 LOAD_DEADLINE = 300.0
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server under load."""
+
+    port: int
+    pid: int
+    dsn: str = ""
+    """Of its database; empty for one that has none."""
+
+
 @contextlib.contextmanager
-def parley() -> Iterator[tuple[int, int]]:
-    """Port and process ID of a Parley with one worker, its own data directory, and no rate limits."""
+def parley() -> Iterator[Target]:
+    """A Parley with one worker, its own data directory, and no rate limits."""
     _allow_many_sockets()
     with (
         tempfile.TemporaryDirectory(prefix="parley-bench-") as folder,
         Server(Path(folder) / "parley", rate_limits="off") as server,
     ):
-        yield server.port, server.pid
+        yield Target(server.port, server.pid, _dsn(server.data_dir))
 
 
 @contextlib.contextmanager
-def relay() -> Iterator[tuple[int, int]]:
-    """Port and process ID of the bare relay."""
+def relay() -> Iterator[Target]:
+    """The bare relay."""
     _allow_many_sockets()
     port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "bench.relay", str(port)], cwd=ROOT)
     try:
         _wait_until_ready(port, process)
-        yield port, process.pid
+        yield Target(port, process.pid)
     finally:
         process.terminate()
         try:
@@ -52,15 +65,21 @@ def relay() -> Iterator[tuple[int, int]]:
             process.wait()
 
 
-def load(what: str, server: tuple[int, int], **options: object) -> JSON:
+def load(what: str, server: Target, **options: object) -> JSON:
     """Lets `bench.load` loose on a server; returns what it saw. Raises `RuntimeError` when it failed."""
-    port, pid = server
     arguments = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-    command = [sys.executable, "-m", "bench.load", what, "--port", str(port), "--watch", str(pid), *arguments]
+    command = [sys.executable, "-m", "bench.load", what, "--port", str(server.port), *arguments]
+    command += ["--watch", str(server.pid), "--dsn", server.dsn]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LOAD_DEADLINE, check=False)
     if done.returncode:
         raise RuntimeError(f"the load generator failed:\n{done.stderr}")
     return dict(json.loads(done.stdout))
+
+
+def _dsn(data_dir: Path) -> str:
+    """The address of the embedded database: PostgreSQL writes the folder of its socket into line 5 of `postmaster.pid`."""
+    folder = (data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[4]
+    return f"postgresql://{SUPERUSER}@/{DATABASE}?host={folder}&port={PORT}"
 
 
 def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -1,7 +1,35 @@
-"""Characters that no text which strangers read may hold."""
+"""Characters that no text which strangers read may hold, and names, which are such text."""
 
 from __future__ import annotations
+
+import unicodedata
+
+from domain.errors import InvalidInput
 
 DIRECTION_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """They reorder what stands around them: `\u202egnp.exe` (Unicode TR 36, section 3.2). The marks (LRM, RLM, ALM) do not, and belong
 to real names."""
+_REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159")
+"""Letters and symbols that show nothing: Hangul fillers, the empty Braille cell, the object placeholder, the null note head."""
+_LONGEST_FORM = 4
+"""Code points that NFC makes one, at most (U+1F82 is such a one): nothing longer needs to be normalised to be refused,
+which matters because normalising a long run of combining marks takes the square of its length."""
+
+
+def name(field: str, text: str, longest: int) -> str:
+    """The name in NFC without space around it: 1 to `longest` code points, of which one can be seen. Raises `InvalidInput`.
+
+    Joiners stay, since Persian names and family emoji need them; what breaks lines, reorders text (Unicode TR 36,
+    section 3.2) or is no character at all is refused.
+    """
+    trimmed = text.strip()
+    if len(trimmed) <= longest * _LONGEST_FORM:
+        if any(c in DIRECTION_CONTROLS or unicodedata.category(c) in _REFUSED_CATEGORIES for c in trimmed):
+            raise InvalidInput(field, "A name has no control characters and none that change the direction of text.")
+        trimmed = unicodedata.normalize("NFC", trimmed)
+    if not 0 < len(trimmed) <= longest:
+        raise InvalidInput(field, f"A name is 1 to {longest} characters long.")
+    if not any(unicodedata.category(c)[0] in "LNPS" and c not in _BLANK for c in trimmed):
+        raise InvalidInput(field, "A name has at least one character that can be seen.")
+    return trimmed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from domain.keys import OneTimeKeyKind
+    from domain.keys.bundle import OneTimeKeyKind
     from domain.matchmaking.ticket import QueueLeaveReason, Ticket
     from domain.rooms.room import MatchEndReason, MemberLeaveReason
     from domain.safety import Suspension

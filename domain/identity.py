@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import unicodedata
 import uuid
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from domain.characters import DIRECTION_CONTROLS
-from domain.errors import Conflict, InvalidInput, NotAllowed, Suspended, Unauthenticated
-from domain.matchmaking.ending import end_match, end_ticket
+from domain import characters
+from domain.errors import Conflict, InvalidInput, NotAllowed, Unauthenticated
+from domain.matchmaking.ending import end_ticket
 from domain.matchmaking.ticket import QueueLeaveReason, TicketStatus
-from domain.rooms.room import MatchEndReason, MemberLeaveReason
-from domain.safety import SuspensionScope, most_restrictive
+from domain.rooms.leaving import give_up, lock_held
+from domain.rooms.room import MemberLeaveReason
+from domain.safety import SuspensionScope, most_restrictive, refuse_suspended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,7 +41,7 @@ A network is often many people: a class of thirty signs in twice without noticin
 shared address lacks is back after seconds. Who floods gets six accounts a minute, not thousands."""
 ACCOUNTS_PERIOD = timedelta(minutes=10)
 SIGN_OUT_ATTEMPTS = 10
-"""Each but the last was overtaken by a match that began or ended in the same millisecond."""
+"""Each but the last was overtaken by a seat that was taken in the same millisecond."""
 
 
 class SessionScope(StrEnum):
@@ -124,32 +124,9 @@ def viewer_id(user_id: UUID) -> UUID:
     return uuid.uuid5(user_id, "viewer")
 
 
-_REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159")
-"""Letters and symbols that show nothing: Hangul fillers, the empty Braille cell, the object placeholder, the null note head."""
-_LONGEST_FORM = 4
-"""Code points that NFC makes one, at most (U+1F82 is such a one): nothing longer needs to be normalised to be refused,
-which matters because normalising a long run of combining marks takes the square of its length."""
-
-
 def display_name(text: str) -> str:
-    """The name in NFC without space around it: 1 to 40 code points, of which one can be seen. Raises `InvalidInput`.
-
-    Joiners stay, since Persian names and family emoji need them; what breaks lines, reorders text (Unicode TR 36,
-    section 3.2) or is no character at all is refused.
-    """
-    name = text.strip()
-    if len(name) <= NAME_LENGTH * _LONGEST_FORM:
-        if any(c in DIRECTION_CONTROLS or unicodedata.category(c) in _REFUSED_CATEGORIES for c in name):
-            raise InvalidInput(
-                "displayName", "A name has no control characters and none that change the direction of text."
-            )
-        name = unicodedata.normalize("NFC", name)
-    if not 0 < len(name) <= NAME_LENGTH:
-        raise InvalidInput("displayName", f"A name is 1 to {NAME_LENGTH} characters long.")
-    if not any(unicodedata.category(c)[0] in "LNPS" and c not in _BLANK for c in name):
-        raise InvalidInput("displayName", "A name has at least one character that can be seen.")
-    return name
+    """The user's name by the rules of `characters.name`: 1 to 40 code points. Raises `InvalidInput`."""
+    return characters.name("displayName", text, NAME_LENGTH)
 
 
 def scope_under(suspensions: Iterable[Suspension], now: datetime) -> SessionScope:
@@ -273,23 +250,19 @@ async def _renew(
 
 
 async def sign_out(transact: Transact, caller: Caller, *, now: datetime) -> User:
-    """Ends the session. With the user's last one, their place in the queue and their match end at once. Idempotent."""
+    """Ends the session. With the user's last one they leave the queue, their match and all rooms at once. Idempotent."""
     for _ in range(SIGN_OUT_ATTEMPTS):
         user = await transact(lambda uow: _sign_out(uow, caller, now))
         if user is not None:
             return user
-    raise Conflict("Matches began and ended meanwhile: try again.")
+    raise Conflict("Seats were taken meanwhile: try again.")
 
 
 async def _sign_out(uow: UnitOfWork, caller: Caller, now: datetime) -> User | None:
-    """None, with nothing changed, when the match found first is not the one under the locks: rooms are locked before users."""
-    match = await uow.rooms.open_match_of(caller.user_id)
-    if match is None:
-        await uow.lock_users((caller.user_id,))
-    else:
-        await uow.lock_room(match.id, also=(caller.user_id,))
-    present = await uow.rooms.open_match_of(caller.user_id)
-    if (present and present.id) != (match and match.id):
+    """None, with nothing changed, when a seat was taken while the rooms were being locked: rooms are locked before users."""
+    rooms = await lock_held(uow, caller.user_id)
+    known = {room.id for room in rooms}
+    if any(room.id not in known for room in await uow.rooms.held_by(caller.user_id)):
         return None
     user = await uow.users.get(caller.user_id)
     if user is None:
@@ -301,17 +274,10 @@ async def _sign_out(uow: UnitOfWork, caller: Caller, now: datetime) -> User | No
     ticket = await uow.tickets.waiting(user.id)
     if ticket is not None:
         await end_ticket(uow, ticket, TicketStatus.CANCELLED, QueueLeaveReason.LEFT)
-    seat = present.seat_of(user.id) if present else None
-    if present is not None and seat is not None:
-        await end_match(
-            uow,
-            present,
-            seat,
-            told=MatchEndReason.YOU_LEFT,
-            others_told=MatchEndReason.PARTNER_LEFT,
-            left=MemberLeaveReason.LEFT,
-            now=now,
-        )
+    for room in rooms:
+        seat = room.held_seat_of(user.id)
+        if seat is not None:
+            await give_up(uow, room, seat, MemberLeaveReason.LEFT, now=now)
     return user
 
 
@@ -319,9 +285,7 @@ async def update_profile(uow: UnitOfWork, user_id: UUID, *, name: str, now: date
     """Renames the user; rooms keep the name with which they were entered. Raises `InvalidInput`, or `Suspended` (scope ALL)."""
     name = display_name(name)
     await uow.lock_users((user_id,))
-    worst = most_restrictive(await uow.suspensions.of(user_id), now)
-    if worst is not None and worst.scope is SuspensionScope.ALL:
-        raise Suspended(worst)
+    await refuse_suspended(uow, user_id, now)
     user = await uow.users.rename(user_id, name)
     if user is None:
         raise Unauthenticated

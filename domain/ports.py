@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from datetime import datetime, timedelta
     from uuid import UUID
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from domain.events import Event
     from domain.identity import Caller, RefreshToken, Session, SessionScope, User
     from domain.inbox import Batch, Position, View
+    from domain.keys.bundle import ClaimedBundle, KeyBundle, KeyCounts, OneTimeKeys, PreKey, SignedPreKey
     from domain.matchmaking.commit import NewMatch, PairFacts
     from domain.matchmaking.pool import PoolTicket
     from domain.matchmaking.ticket import QueueLeaveReason, Ticket
@@ -158,6 +159,9 @@ class Rooms(Protocol):
     async def by_invite(self, hashes: Collection[bytes]) -> Room | None:
         """The open room whose invite code has one of these digests."""
 
+    async def seats_of(self, user_id: UUID) -> int:
+        """In how many INVITE rooms the user holds a seat."""
+
     async def set_invite(self, room_id: UUID, invite: Invite, invite_hash: bytes) -> None:
         """Replaces the room's invite: the one before admits nobody any more. The room is locked."""
 
@@ -187,13 +191,18 @@ class Messages(Protocol):
     """Encrypted messages. What is added can be had from the `Transcript` once the unit has committed."""
 
     async def add(self, message: Message) -> Message:
-        """Writes the message at the end of its room, and returns it with its `seq`. The room is locked."""
+        """Writes the message at the end of its room, and returns it with its `seq`. If the sender has sent something under the same
+        client ID before, that is returned, and nothing written. The room is locked.
+        """
 
     async def sent(self, sender_id: UUID, client_message_id: str) -> Message | None:
         """What the member sent under that ID, for as long as it is retained."""
 
     async def end(self, room_id: UUID) -> int:
         """The `seq` of the newest message that the room ever had; 0 before the first."""
+
+    async def extent(self, room_id: UUID) -> tuple[int, int] | None:
+        """The `seq` of the oldest and of the newest message that are retained; None when there is none."""
 
     async def after(self, room_id: UUID, seq: int, limit: int) -> Sequence[Message]:
         """The first of those behind `seq`, oldest first."""
@@ -204,6 +213,41 @@ class Messages(Protocol):
 
 class KeyBundles(Protocol):
     """Public keys of users. Every write needs the user's head locked."""
+
+    async def of(self, user_ids: Collection[UUID]) -> Mapping[UUID, KeyBundle]:
+        """The bundles of those who published one, by user."""
+
+    async def replace(self, bundle: KeyBundle, keys: OneTimeKeys) -> None:
+        """Puts the bundle in the place of the user's last one, and the keys in the place of all that are left of it."""
+
+    async def add(self, user_id: UUID, keys: OneTimeKeys) -> None:
+        """Adds keys to a bundle that there is, under IDs that are free."""
+
+    async def held(self, user_id: UUID) -> OneTimeKeys:
+        """The keys that are left, by ID."""
+
+    async def counts(self, user_id: UUID) -> KeyCounts:
+        """How many are left; none without a bundle."""
+
+    async def handed_out(self, user_id: UUID, keys: Collection[bytes]) -> frozenset[bytes]:
+        """Which of these the user's claimers were given within the last 24 hours, in this bundle or in one before."""
+
+    async def spent_ids(self, bundle: KeyBundle) -> tuple[frozenset[int], frozenset[int]]:
+        """The IDs under which one-time keys of that very bundle were handed out within the last 24 hours: Curve25519, and KEM."""
+
+    async def take_pre_key(self, user_id: UUID) -> PreKey | None:
+        """Takes the Curve25519 key with the lowest ID for good; None when there is none left. Nobody is given the same."""
+
+    async def take_kem_key(self, user_id: UUID) -> SignedPreKey | None:
+        """The same of the KEM keys."""
+
+    async def claimed(self, claimer_id: UUID, member_id: UUID, request_id: str) -> ClaimedBundle | None:
+        """What the claimer was given for that request, for at least 24 hours."""
+
+    async def note_claim(
+        self, claimer_id: UUID, member_id: UUID, request_id: str, claimed: ClaimedBundle, now: datetime
+    ) -> None:
+        """Keeps what the claimer is given. Both heads are locked."""
 
 
 class Suspensions(Protocol):
@@ -449,6 +493,26 @@ class FrankingKeys(Protocol):
 
     def get(self, key_id: str) -> bytes | None:
         """The key of that ID; None for one that is not known any more, or never was."""
+
+
+class KeyVerifier(Protocol):
+    """Checks of public keys that cost too much for the event loop, and do not hold it."""
+
+    async def unsigned(self, identity_key: bytes, keys: Sequence[SignedPreKey]) -> int | None:
+        """The index of the first key whose signature (XEdDSA) is not by the identity key over exactly its bytes; None if all are.
+
+        The identity key is canonical and not of small order.
+        """
+
+    async def malformed(self, kem_keys: Sequence[bytes]) -> int | None:
+        """The index of the first that is no encapsulation key of ML-KEM-1024 (FIPS 203, section 7.2); None if all are."""
+
+
+class OneByOne(Protocol):
+    """Lets what has the same key follow each other within this process. It holds no connection while it waits."""
+
+    def turn(self, key: Hashable) -> AbstractAsyncContextManager[None]:
+        """The turn of whoever opens the context, in the order of asking."""
 
 
 class Secrets(Protocol):

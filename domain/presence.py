@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from domain.errors import Conflict, NotFound
 from domain.events import MemberUpdated
-from domain.matchmaking.ending import end_match
-from domain.rooms.room import MatchEndReason, MediaState, Member, MemberLeaveReason, MemberStatus, RoomKind
+from domain.rooms.leaving import give_up, lock_held
+from domain.rooms.room import MediaState, Member, MemberLeaveReason, MemberStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from datetime import datetime
     from uuid import UUID
 
@@ -48,7 +48,7 @@ async def attach(uow: UnitOfWork, connection_id: UUID, user_id: UUID, *, now: da
     Returns whether the user was detached. Repeating it changes nothing. Raises `Conflict` when a seat was taken while the rooms
     were being locked: try again.
     """
-    rooms = await _lock_held(uow, user_id)
+    rooms = await lock_held(uow, user_id)
     if not await uow.connections.attach(connection_id, user_id, now):
         return False
     await uow.tickets.pause(user_id, paused=False)
@@ -78,7 +78,7 @@ async def detach(uow: UnitOfWork, connection_id: UUID, user_id: UUID, *, resume:
 
 async def show_away(uow: UnitOfWork, user_id: UUID, *, now: datetime) -> None:
     """Shows the seats of a user who has been detached for `AWAY_AFTER` as AWAY; tells the others."""
-    rooms = await _lock_held(uow, user_id)
+    rooms = await lock_held(uow, user_id)
     hold = await uow.connections.hold(user_id)
     if hold is None or now - hold[0] < AWAY_AFTER:
         return
@@ -90,23 +90,15 @@ async def show_away(uow: UnitOfWork, user_id: UUID, *, now: datetime) -> None:
 
 
 async def lose(uow: UnitOfWork, user_id: UUID, *, now: datetime) -> None:
-    """Takes the seat of a user who did not come back in time: the match ends, and nobody is queued."""
-    rooms = await _lock_held(uow, user_id)
+    """Takes the seats of a user who did not come back in time. A match ends by it, and nobody is queued."""
+    rooms = await lock_held(uow, user_id)
     hold = await uow.connections.hold(user_id)
     if hold is None or now < hold[1]:
         return
     for room in rooms:
         seat = room.held_seat_of(user_id)
-        if seat is not None and room.kind is RoomKind.MATCH:
-            await end_match(
-                uow,
-                room,
-                seat,
-                told=MatchEndReason.YOU_LEFT,
-                others_told=MatchEndReason.PARTNER_LOST,
-                left=MemberLeaveReason.CONNECTION_LOST,
-                now=now,
-            )
+        if seat is not None:
+            await give_up(uow, room, seat, MemberLeaveReason.CONNECTION_LOST, now=now)
 
 
 async def lapse_typing(uow: UnitOfWork, room_id: UUID, *, now: datetime) -> None:
@@ -137,18 +129,6 @@ async def update_presence(
     if (changed.media, changed.typing_until is None) != (seat.media, seat.typing_until is None):
         _tell(uow, room.inside, seat)
     return room, changed
-
-
-async def _lock_held(uow: UnitOfWork, user_id: UUID) -> Sequence[Room]:
-    """Locks the rooms in which the user holds a seat, then the user; returns those rooms as they are under the locks.
-
-    Which rooms these are is read before, because rooms come before heads in the lock order: a seat taken in between is missing.
-    """
-    held = await uow.rooms.held_by(user_id)
-    if held:
-        return await uow.lock_rooms((room.id for room in held), also=(user_id,))
-    await uow.lock_users((user_id,))
-    return ()
 
 
 def _media(media: MediaState, change: PresenceChange) -> MediaState:

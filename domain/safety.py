@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from domain.errors import Suspended
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
     from uuid import UUID
+
+    from domain.ports import UnitOfWork
 
 
 class SuspensionScope(StrEnum):
@@ -63,3 +67,10 @@ def most_restrictive(suspensions: Iterable[Suspension], now: datetime) -> Suspen
         return suspension.scope is SuspensionScope.ALL, end is None, end.timestamp() if end else 0.0
 
     return max((s for s in suspensions if s.active(now)), key=weight, default=None)
+
+
+async def refuse_suspended(uow: UnitOfWork, user_id: UUID, now: datetime) -> None:
+    """Raises `Suspended` for somebody from whom a suspension took everything: one from matching forbids nothing else."""
+    worst = most_restrictive(await uow.suspensions.of(user_id), now)
+    if worst is not None and worst.scope is SuspensionScope.ALL:
+        raise Suspended(worst)

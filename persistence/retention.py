@@ -35,11 +35,23 @@ RULES: Final = {
         DELETE FROM refresh_token WHERE token_hash IN (
             SELECT token_hash FROM refresh_token WHERE expires_at < :now LIMIT :batch FOR UPDATE SKIP LOCKED)
     """,
+    # A repeated claim gets the same bundle for a day, and for as long no key that was handed out is taken again.
+    "key_claim": """
+        DELETE FROM key_claim WHERE (claimer_id, member_id, request_id) IN (
+            SELECT claimer_id, member_id, request_id FROM key_claim
+            WHERE claimed_at < CAST(:now AS timestamptz) - interval '24 hours' LIMIT :batch FOR UPDATE SKIP LOCKED)
+    """,
     # Reports may be made up to a day after two people parted; matches and tickets of the last hour are counted in the stats.
     "ticket": """
         DELETE FROM ticket WHERE id IN (
             SELECT id FROM ticket
             WHERE status <> 'WAITING' AND changed_at < CAST(:now AS timestamptz) - interval '25 hours' LIMIT :batch)
+    """,
+    # What a room says of 30 days ago is nobody's any more; the messages of a closed room went with its closing.
+    "message": """
+        DELETE FROM message WHERE (room_id, seq) IN (
+            SELECT room_id, seq FROM message
+            WHERE sent_at < CAST(:now AS timestamptz) - interval '30 days' LIMIT :batch FOR UPDATE SKIP LOCKED)
     """,
     # Franking tags are accepted for 30 days, and whoever reports must have been a member: seats outlive that by a day.
     "member": """

@@ -142,6 +142,7 @@ HELD = _rooms(
     order="r.created_at DESC, r.id",
 )
 BY_INVITE = _rooms("r.closed_at IS NULL AND r.invite_hash = ANY(:hashes)")
+SEATS = text("SELECT count(*) FROM member WHERE user_id = :id AND room_kind = 'INVITE' AND left_at IS NULL")
 ADD_ROOM = text("""
     INSERT INTO room (id, kind, name, capacity, shared_interests, created_at, invite_version, invite_key_id, invite_hash)
     VALUES (:id, 'INVITE', :name, :capacity, '{}', :now, :version, :key_id, :hash)
@@ -234,6 +235,9 @@ class RoomRepository:
     async def by_invite(self, hashes: Collection[bytes]) -> Room | None:
         rooms = _grouped(await self._connection.execute(BY_INVITE, {"hashes": list(hashes)}))
         return rooms[0] if rooms else None
+
+    async def seats_of(self, user_id: UUID) -> int:
+        return int(await self._connection.scalar(SEATS, {"id": user_id}) or 0)
 
     async def set_invite(self, room_id: UUID, invite: Invite, invite_hash: bytes) -> None:
         self._touched.add(room_id)

@@ -30,7 +30,8 @@ COUNT = text("""
     SELECT (SELECT count(DISTINCT user_id) FROM connection) AS online,
            (SELECT count(*) FROM ticket WHERE status = 'WAITING') AS waiting,
            seats.in_call, seats.open_rooms, hour.matches, hour.median
-    FROM (SELECT count(*) AS in_call, count(DISTINCT room_id) AS open_rooms FROM member WHERE left_at IS NULL) AS seats,
+    FROM (SELECT count(DISTINCT user_id) AS in_call, count(DISTINCT room_id) AS open_rooms
+          FROM member WHERE left_at IS NULL) AS seats,
          (SELECT count(DISTINCT room_id) AS matches,
                  percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM matched_at - enqueued_at)) AS median
           FROM ticket WHERE matched_at > :since) AS hour

@@ -5,7 +5,12 @@ from __future__ import annotations
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from schema.authority import AuthorityMutation
+from schema.chat import ChatMutation, ChatQuery
 from schema.identity import IdentityMutation, IdentityQuery
+from schema.invites import InvitesMutation, InvitesQuery
+from schema.keys import KeysMutation, KeysQuery
+from schema.leaving import LeavingMutation
 from schema.matchmaking import MatchmakingMutation, MatchmakingQuery
 from schema.presence import PresenceMutation
 from schema.rooms import RoomsQuery
@@ -16,12 +21,24 @@ from schema.subscriptions import RealtimeSubscription
 
 
 @strawberry.type(description="What can be asked. `stats` and `me` are open to everybody.")
-class Query(IdentityQuery, StatsQuery, MatchmakingQuery, RoomsQuery, SignalingQuery):
+class Query(
+    IdentityQuery, StatsQuery, MatchmakingQuery, RoomsQuery, InvitesQuery, SignalingQuery, ChatQuery, KeysQuery
+):
     """Everything that reads."""
 
 
 @strawberry.type(description="What can be done. `signInAnonymously` and `refreshSession` are open to everybody.")
-class Mutation(IdentityMutation, MatchmakingMutation, SignalingMutation, PresenceMutation):
+class Mutation(
+    IdentityMutation,
+    MatchmakingMutation,
+    InvitesMutation,
+    LeavingMutation,
+    AuthorityMutation,
+    SignalingMutation,
+    PresenceMutation,
+    ChatMutation,
+    KeysMutation,
+):
     """Everything that writes."""
 
 

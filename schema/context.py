@@ -26,6 +26,8 @@ if TYPE_CHECKING:
         Hub,
         Inbox,
         Invites,
+        KeyVerifier,
+        OneByOne,
         RateLimits,
         Secrets,
         SignalPost,
@@ -66,6 +68,8 @@ class Services:
     secrets: Secrets
     invites: Invites
     franking: FrankingKeys
+    key_verifier: KeyVerifier
+    one_by_one: OneByOne
     clock: Clock
     new_id: Callable[[], UUID]
     ice: IceSettings

@@ -8,6 +8,7 @@ import strawberry
 from strawberry.types.enum import has_enum_definition
 
 from domain.identity import OperatorRole, SessionScope
+from domain.keys.bundle import KeySuite, OneTimeKeyKind
 from domain.matchmaking.ticket import ChatMode, QueueLeaveReason, TicketStatus
 from domain.rooms.room import MatchEndReason, MemberLeaveReason, MemberRole, MemberStatus, RoomKind
 from domain.safety import ReportCategory, SuspensionScope
@@ -21,10 +22,12 @@ E = TypeVar("E", bound="Enum")
 __all__ = [
     "ChatMode",
     "HangUpReason",
+    "KeySuite",
     "MatchEndReason",
     "MemberLeaveReason",
     "MemberRole",
     "MemberStatus",
+    "OneTimeKeyKind",
     "OperatorRole",
     "QueueLeaveReason",
     "ReportCategory",
@@ -119,6 +122,18 @@ describe(
     DECLINED="The call is not wanted.",
     BUSY="Another call is under way.",
     FAILED="The connection could not be made or kept.",
+)
+describe(
+    KeySuite,
+    "Which key agreement a bundle of keys is for.",
+    X3DH_25519="Signal's X3DH: Curve25519 keys of 32 bytes, signatures (XEdDSA) of 64 over exactly the bytes given as `key`.",
+    PQXDH_25519_MLKEM1024="Signal's PQXDH: those of X3DH_25519, and signed ML-KEM-1024 keys of 1568 bytes.",
+)
+describe(
+    OneTimeKeyKind,
+    "The kinds of keys that are handed out once.",
+    CURVE25519="For X25519, in either suite.",
+    KEM="For ML-KEM-1024, in PQXDH_25519_MLKEM1024 only.",
 )
 describe(
     SuspensionScope,

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import strawberry
 
-from schema.enums import MatchEndReason, MemberLeaveReason, QueueLeaveReason
+from schema.chat import MessageEdge
+from schema.enums import MatchEndReason, MemberLeaveReason, OneTimeKeyKind, QueueLeaveReason
 from schema.matchmaking import Ticket
 from schema.rooms import Member, Room
 from schema.safety import Suspension
@@ -144,6 +145,46 @@ class MemberUpdated(Event):
     member: Member = strawberry.field(description="Who changed, as they are now.")
 
 
+@strawberry.type(description="Somebody in the room, perhaps the viewer on another device, sent an encrypted message.")
+class MessageSent(Event):
+    """See `domain.events.MessageSent`."""
+
+    room: Room = strawberry.field(description=ROOM)
+    edge: MessageEdge = strawberry.field(description="The message and its place in the room.")
+
+
+@strawberry.type(
+    description=(
+        "A member of the room, perhaps the viewer on another device, published a key bundle. Sessions that were begun with the one "
+        "before go on."
+    )
+)
+class KeysPublished(Event):
+    """See `domain.events.KeysPublished`."""
+
+    room: Room = strawberry.field(description=ROOM)
+    member: Member = strawberry.field(description="Whose keys they are.")
+    identity_changed: bool = strawberry.field(
+        description=(
+            "The identity key is another than before: warn people in the room that it may not be the same device, or not the same "
+            "person, until they have compared safety numbers again. False for the first bundle."
+        )
+    )
+
+
+@strawberry.type(
+    description=(
+        "The viewer's one-time keys of one kind fell below the refill mark of 10: call `addOneTimePreKeys`. Told once, and again "
+        "only after they were refilled."
+    )
+)
+class PreKeysLow(Event):
+    """See `domain.events.PreKeysLow`."""
+
+    kind: OneTimeKeyKind = strawberry.field(description="Of which kind.")
+    remaining: int = strawberry.field(description="How many were left at that moment.")
+
+
 @strawberry.type(description="A suspension of the viewer began. One of scope ALL ends the connection next.")
 class Suspended(Event):
     """See `domain.events.UserSuspended`."""
@@ -179,4 +220,11 @@ SignalEvent = Annotated[
 PresenceEvent = Annotated[
     PresenceSnapshot | MemberJoined | MemberLeft | MemberUpdated | ResyncRequired,
     strawberry.union("PresenceEvent", description="What happens to the members of a room."),
+]
+MessageEvent = Annotated[
+    MessageSent | ResyncRequired, strawberry.union("MessageEvent", description="What happens in a stream of messages.")
+]
+KeyEvent = Annotated[
+    KeysPublished | PreKeysLow | ResyncRequired,
+    strawberry.union("KeyEvent", description="What happens to the keys of the viewer, and of those in a room."),
 ]

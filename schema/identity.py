@@ -48,6 +48,20 @@ class Viewer:
         description="Every suspension of the account and of its device, the newest first, past ones included; at most 50."
     )
 
+    @strawberry.field(
+        description="One-time Curve25519 keys of the viewer's bundle that are left; 0 if there is no bundle. Add some below 10."
+    )
+    async def one_time_pre_key_count(self, info: Info) -> int:
+        services, caller = info.context.services, info.context.signed_in
+        return (await services.read(lambda uow: uow.keys.counts(caller.user_id))).pre_keys
+
+    @strawberry.field(
+        description="One-time KEM keys of the viewer's bundle that are left; 0 if there is no bundle, and for X3DH_25519."
+    )
+    async def one_time_kem_key_count(self, info: Info) -> int:
+        services, caller = info.context.services, info.context.signed_in
+        return (await services.read(lambda uow: uow.keys.counts(caller.user_id))).kem_keys
+
     @classmethod
     def of(cls, user: identity.User, suspensions: Sequence[safety.Suspension], now: datetime) -> Viewer:
         """The API's form of a user who looks at themselves."""

@@ -11,6 +11,7 @@ import strawberry
 from domain.errors import NotFound
 from domain.following import seat_in
 from domain.rooms import room as rooms
+from domain.rooms.invites import may_invite
 from schema.context import Info
 from schema.enums import ChatMode, MemberRole, MemberStatus, RoomKind
 from schema.ids import known_id
@@ -51,7 +52,7 @@ class Member:
             "is polite; the impolite side offers first. False on the viewer's own seat."
         )
     )
-    joined_at: datetime = strawberry.field(description="When they first took the seat.")
+    joined_at: datetime = strawberry.field(description="When they took the seat; coming back counts anew.")
 
     @classmethod
     def of(cls, member: rooms.Member, room: rooms.Room, viewer_id: UUID, now: datetime) -> Member:
@@ -85,9 +86,6 @@ class Room:
     )
     me: Member | None = strawberry.field(description="The viewer's own seat; null once they have left.")
     name: str | None = strawberry.field(description="What its owner called it; null for a MATCH room.")
-    invite_code: str | None = strawberry.field(
-        description="What lets others in; null to those who may not invite, and always for a MATCH room."
-    )
     capacity: int = strawberry.field(description="How many it seats.")
     members: list[Member] = strawberry.field(description="Those inside, ONLINE and AWAY, in the order of joining.")
     shared_interests: list[str] = strawberry.field(
@@ -95,6 +93,18 @@ class Room:
     )
     created_at: datetime = strawberry.field(description="When it was opened.")
     closed_at: datetime | None = strawberry.field(description="When it was closed; null while it is open.")
+    invite: strawberry.Private[rooms.Invite | None]
+    """Of an open room, for a viewer who may invite into it."""
+
+    @strawberry.field(
+        description=(
+            "What lets others in, as `joinRoom` takes it: four groups of five letters and digits. Null to those who may not invite "
+            "(the owner and moderators may), always for a MATCH room, and when the service has retired the secret with which the "
+            "code was made: then `rotateInvite` makes a new one."
+        )
+    )
+    def invite_code(self, info: Info) -> str | None:
+        return None if self.invite is None else info.context.services.invites.code(UUID(self.id), self.invite)
 
     @classmethod
     def of(cls, room: rooms.Room, viewer_id: UUID, now: datetime) -> Room:
@@ -106,12 +116,12 @@ class Room:
             mode=room.mode,
             me=None if seat is None else Member.of(seat, room, viewer_id, now),
             name=room.name,
-            invite_code=None,
             capacity=room.capacity,
             members=[] if seat is None else [Member.of(member, room, viewer_id, now) for member in room.inside],
             shared_interests=list(room.shared_interests),
             created_at=room.created_at,
             closed_at=room.closed_at,
+            invite=room.invite if seat is not None and may_invite(seat) else None,
         )
 
 

@@ -12,23 +12,26 @@ from uuid import UUID
 
 import strawberry
 
-from domain import events
+from domain import chat, events
 from domain.inbox import Entry, Position
 from domain.matchmaking import ticket as tickets
 from domain.rooms import room as rooms
+from schema.chat import MessageEdge
 from schema.cursors import inbox_cursor
 from schema.events import (
     Event,
+    KeysPublished,
     Matched,
     MatchEnded,
     MatchSnapshot,
     MemberJoined,
     MemberLeft,
     MemberUpdated,
+    MessageSent,
+    PreKeysLow,
     PresenceSnapshot,
     QueueJoined,
     QueueLeft,
-    ResyncRequired,
     SignalReceived,
     Suspended,
 )
@@ -58,9 +61,6 @@ class Showing:
         self._reached = reached
         self._mapped: dict[UUID, tuple[rooms.Room, Room, dict[UUID, Member]]] = {}
 
-    def lost(self, position: Position, at: datetime) -> ResyncRequired:
-        return ResyncRequired(cursor=inbox_cursor(position), at=at)
-
     def standing(
         self, position: Position, ticket: tickets.Ticket | None, room: rooms.Room | None, now: datetime
     ) -> MatchSnapshot:
@@ -75,8 +75,10 @@ class Showing:
     def present(self, position: Position, room: rooms.Room, now: datetime) -> PresenceSnapshot:
         return PresenceSnapshot(cursor=inbox_cursor(position), at=now, room=self._room(room, now)[0])
 
-    def event(self, entry: Entry, found: Mapping[UUID, rooms.Room], now: datetime) -> Event | None:
-        """The entry for the viewer, with rooms as `found` has them; None when what it shows is gone for good."""
+    def event(
+        self, entry: Entry, found: Mapping[UUID, rooms.Room], messages: Mapping[UUID, chat.Message], now: datetime
+    ) -> Event | None:
+        """The entry for the viewer, with rooms as `found` has them; None when what it shows is gone for good, or is not theirs."""
         event, cursor, at = entry.event, inbox_cursor(entry.position), entry.at
         match event:
             case events.QueueJoined(ticket):
@@ -85,13 +87,30 @@ class Showing:
                 return QueueLeft(cursor=cursor, at=at, ticket=Ticket.of(ticket), queue_leave_reason=reason)
             case events.UserSuspended(suspension):
                 return Suspended(cursor=cursor, at=at, suspension=Suspension.of(suspension))
-            case events.MessageSent() | events.KeysPublished() | events.PreKeysLow():
-                return None
+            case events.MessageSent(room_id, message_id):
+                home, message = found.get(room_id), messages.get(message_id)
+                return None if home is None or message is None else self.message(message, home, cursor, at, now)
+            case events.PreKeysLow(kind, remaining):
+                return PreKeysLow(cursor=cursor, at=at, kind=kind, remaining=remaining)
         room = found.get(event.room_id)
         return None if room is None else self._of_room(event, room, cursor, at, now)
 
+    def message(
+        self, message: chat.Message, known: rooms.Room, cursor: Cursor, at: datetime, now: datetime
+    ) -> MessageSent | None:
+        """The message for the viewer; None unless they hold a seat in its room, which is as it is now."""
+        if not known.holds(self._viewer_id):
+            return None
+        room, members = self._room(known, now)
+        return MessageSent(cursor=cursor, at=at, room=room, edge=MessageEdge.of(message, members[message.sender_id]))
+
     def _of_room(
-        self, event: events.SeatEvent, known: rooms.Room, cursor: Cursor, at: datetime, now: datetime
+        self,
+        event: events.SeatEvent | events.KeysPublished,
+        known: rooms.Room,
+        cursor: Cursor,
+        at: datetime,
+        now: datetime,
     ) -> Event | None:
         room, members = self._room(known, now)
         if isinstance(event, events.MatchEnded):
@@ -134,7 +153,12 @@ class Showing:
 
 
 def _subject(
-    event: events.SignalReceived | events.Matched | events.MemberJoined | events.MemberLeft | events.MemberUpdated,
+    event: events.SignalReceived
+    | events.Matched
+    | events.MemberJoined
+    | events.MemberLeft
+    | events.MemberUpdated
+    | events.KeysPublished,
 ) -> UUID:
     """The member whom the event is about."""
     match event:
@@ -146,7 +170,7 @@ def _subject(
 
 
 def _of_member(
-    event: events.MemberJoined | events.MemberLeft | events.MemberUpdated,
+    event: events.MemberJoined | events.MemberLeft | events.MemberUpdated | events.KeysPublished,
     room: Room,
     member: Member,
     cursor: Cursor,
@@ -157,4 +181,6 @@ def _of_member(
             return MemberJoined(cursor=cursor, at=at, room=room, member=member)
         case events.MemberLeft(reason=reason):
             return MemberLeft(cursor=cursor, at=at, room=room, member=member, member_leave_reason=reason)
+        case events.KeysPublished(identity_changed=changed):
+            return KeysPublished(cursor=cursor, at=at, room=room, member=member, identity_changed=changed)
     return MemberUpdated(cursor=cursor, at=at, room=room, member=member)

@@ -1,33 +1,31 @@
-"""The streams of the viewer's inbox: `events`, `matchEvents`, `signals`, `presence`.
+"""The streams of the viewer's inbox: `events`, `matchEvents`, `signals`, `presence`, `messages`, `keyEvents`.
 
 What may be refused is refused before a stream begins. One that runs outlasts an outage of the database.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import strawberry
 
-from domain.errors import Unavailable
 from domain.following import Follower, Lost, Standing, seat_in
-from domain.inbox import ALL_KINDS, MATCH_KINDS, PRESENCE_KINDS, SIGNAL_KINDS, Position, View
+from domain.inbox import ALL_KINDS, KEY_KINDS, MATCH_KINDS, PRESENCE_KINDS, SIGNAL_KINDS, Position, View
 from domain.matchmaking.ticket import Ticket
 from domain.ports import UnitOfWork
 from domain.rooms.room import Room
 from schema.context import Context, Info
 from schema.cursors import inbox_position
-from schema.events import Event, MatchEvent, PresenceEvent, SignalEvent
+from schema.events import Event, KeyEvent, MatchEvent, MessageEvent, PresenceEvent, SignalEvent
 from schema.ids import known_id
 from schema.inputs import given
+from schema.message_stream import messages_of
 from schema.scalars import Cursor
-from schema.showing import Showing, room_of
-
-T = TypeVar("T")
+from schema.showing import Showing
+from schema.telling import Telling, checked, slices
 
 
 @strawberry.type
@@ -100,12 +98,51 @@ class RealtimeSubscription:
     ) -> AsyncGenerator[PresenceEvent, None]:
         return await _presence(info.context, room_id)
 
+    @strawberry.subscription(
+        description=(
+            "Encrypted messages in one room, in their order, each once. Without `after` it tells what is sent from now on. Query "
+            "`messages` and give its `endCursor` as `after`: then history and live join without a hole or a repeat, however "
+            "long ago that was. Completes when the viewer leaves or the room closes."
+        )
+    )
+    async def messages(
+        self,
+        info: Info,
+        room_id: Annotated[strawberry.ID, strawberry.argument(description="A room that the viewer is in.")],
+        after: Annotated[
+            Cursor | None,
+            strawberry.argument(
+                description=(
+                    "The `cursor` of the last event that was handled, or of an edge of `messages`. Only a cursor of an event that "
+                    "is no longer retained leads to `ResyncRequired`: one of a message never does."
+                )
+            ),
+        ] = strawberry.UNSET,
+    ) -> AsyncGenerator[MessageEvent, None]:
+        return await messages_of(info.context, room_id, given(after))
+
+    @strawberry.subscription(
+        description=(
+            "Bundles published by members of one room, and the viewer's own one-time keys running low. Without `after` it tells "
+            "what happens from now on: subscribe, then query `keys`. Completes when the viewer leaves or the room closes."
+        )
+    )
+    async def key_events(
+        self,
+        info: Info,
+        room_id: Annotated[strawberry.ID, strawberry.argument(description="A room that the viewer is in.")],
+        after: Annotated[
+            Cursor | None, strawberry.argument(description="The `cursor` of the last event that was handled.")
+        ] = strawberry.UNSET,
+    ) -> AsyncGenerator[KeyEvent, None]:
+        return await _key_events(info.context, room_id, given(after))
+
 
 async def _standing(context: Context, view: View, after: str | None) -> AsyncGenerator[Any, None]:
     """A stream that goes on behind `after`, or begins with where the viewer stands in matching."""
     viewer, services = context.viewer, context.services
     position = None if after is None else inbox_position(after)
-    standing = await _checked(context)
+    standing = await checked(context)
     showing = Showing(viewer.user_id, services.reached)
     if position is not None:
         return _stream(context, showing, standing, view, position)
@@ -123,7 +160,7 @@ async def _standing(context: Context, view: View, after: str | None) -> AsyncGen
 async def _signals(context: Context, room_id: str, after: str | None) -> AsyncGenerator[Any, None]:
     viewer, services = context.viewer, context.services
     position = None if after is None else inbox_position(after)
-    standing = await _checked(context)
+    standing = await checked(context)
     room, seat = await seat_in(services.directory, known_id(room_id), viewer.user_id)
     return _stream(
         context,
@@ -137,7 +174,7 @@ async def _signals(context: Context, room_id: str, after: str | None) -> AsyncGe
 
 async def _presence(context: Context, room_id: str) -> AsyncGenerator[Any, None]:
     viewer, services = context.viewer, context.services
-    standing = await _checked(context)
+    standing = await checked(context)
     position = await services.inbox.end(viewer.user_id)
     room, _ = await seat_in(services.directory, known_id(room_id), viewer.user_id)
     showing = Showing(viewer.user_id, services.reached)
@@ -145,10 +182,15 @@ async def _presence(context: Context, room_id: str) -> AsyncGenerator[Any, None]
     return _stream(context, showing, standing, View(PRESENCE_KINDS, room.id), position, first=snapshot)
 
 
-async def _checked(context: Context) -> Standing:
-    standing = Standing(context.services.inbox, context.services.read, context.viewer)
-    await standing.check()
-    return standing
+async def _key_events(context: Context, room_id: str, after: str | None) -> AsyncGenerator[Any, None]:
+    viewer, services = context.viewer, context.services
+    position = None if after is None else inbox_position(after)
+    standing = await checked(context)
+    if position is None:
+        position = await services.inbox.end(viewer.user_id)
+    room, _ = await seat_in(services.directory, known_id(room_id), viewer.user_id)
+    showing = Showing(viewer.user_id, services.reached)
+    return _stream(context, showing, standing, View(KEY_KINDS, room.id), position)
 
 
 async def _stream(
@@ -166,40 +208,19 @@ async def _stream(
     A view of a room ends with the viewer's seat in it.
     """
     services, user_id, room_id = context.services, context.viewer.user_id, view.room_id
-
-    async def over() -> bool:
-        room = (
-            None if room_id is None else (await _patiently(partial(services.directory.rooms, (room_id,)))).get(room_id)
-        )
-        return room is None or not room.holds(user_id)
-
+    telling = Telling(context, showing, standing)
+    ends = None if room_id is None else partial(telling.seat_ended, room_id)
     with services.hub.watch(user_id) as watch:
-        ends = None if room_id is None else over
         follower = Follower(services.inbox, watch, services.clock, user_id=user_id, view=view, after=after, over=ends)
         if first is not None:
             yield first
         while (told := await follower.next()) is not None:
             if isinstance(told, Lost):
-                if standing.moved:
-                    await _patiently(standing.check)
-                yield showing.lost(told.position, told.at)
+                yield await telling.lost(told.position, told.at)
                 continue
-            shown = {room for entry in told.entries if (room := room_of(entry.event)) is not None}
-            found = await _patiently(partial(services.directory.rooms, shown)) if shown else {}
-            now = services.clock()
-            for entry in told.entries:
-                event = None if since is not None and entry.at < since else showing.event(entry, found, now)
-                if event is not None:
-                    # Authority is per event, not per connection: whoever signed out meanwhile is told no more.
-                    if standing.moved:
-                        await _patiently(standing.check)
-                    yield event
-
-
-async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """Asks until the database answers: what is behind lies in the inbox meanwhile, and the stream goes on where it was."""
-    while True:
-        try:
-            return await ask()
-        except Unavailable as error:
-            await asyncio.sleep(error.retry_after)
+            for entries in slices([entry for entry in told.entries if since is None or entry.at >= since]):
+                await telling.prepare(entries)
+                for entry in entries:
+                    event = await telling.event(entry)
+                    if event is not None:
+                        yield event

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from domain.chat import Message
 from domain.errors import Unavailable
 from domain.events import (
     Event,
@@ -61,6 +62,7 @@ SHOWN = {
     "MemberJoined": "room { id } member { id }",
     "MemberLeft": "room { id } member { id status } memberLeaveReason",
     "MemberUpdated": "room { id } member { id media { camera } typing }",
+    "MessageSent": "room { id } edge { cursor node { id sender { id status } } }",
     "Suspended": "suspension { id }",
 }
 OF_FIELD = {
@@ -117,6 +119,7 @@ class World:
     directory: FakeDirectory = field(default_factory=FakeDirectory)
     ticket: Ticket | None = None
     match: Room | None = None
+    said: dict[UUID, Message] = field(default_factory=dict)
     revoked: bool = False
     while_reading: Callable[[], object] = lambda: None
     session_reads: int = 0
@@ -134,6 +137,10 @@ class World:
         """The room is like that now."""
         self.directory.known[room.id] = room
         return room
+
+    async def messages(self, message_ids: Iterable[UUID]) -> Mapping[UUID, Message]:
+        """`ports.Transcript`."""
+        return {message_id: self.said[message_id] for message_id in message_ids if message_id in self.said}
 
     async def read(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """`ports.Transact` over this fake, which is every repository that streams use."""
@@ -154,6 +161,7 @@ class World:
         """A socket of Ada's."""
         parts: dict[str, Any] = dict.fromkeys(part.name for part in fields(Services))
         parts |= {"inbox": self.inbox, "hub": self.hub, "directory": self.directory, "read": self.read}
+        parts |= {"transcript": self}
         parts |= {"clock": lambda: self.now, "reached": self.reached.append}
         return Context(Services(**parts), self.caller, "203.0.113.7", self.after)
 

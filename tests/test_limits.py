@@ -112,7 +112,53 @@ async def test_a_refusal_takes_nothing(database: Database) -> None:
         assert 350 < refused.value.retry_after <= 360
 
 
+async def refused(limits: PostgresRateLimits, key: str, burst: int) -> float | None:
+    """The `retryAfter` with which a check refuses, None when it does not."""
+    try:
+        await limits.check(key, burst=burst, period=HOUR)
+    except RateLimited as refusal:
+        return refusal.retry_after
+    return None
+
+
+@pytest.mark.parametrize("burst", [1, 3, 7, 10])
+async def test_a_check_refuses_exactly_when_taking_would(database: Database, burst: int) -> None:
+    """Whoever may fail ten times gets ten answers: neither nine nor eleven."""
+    limits = PostgresRateLimits(database.reading)
+    for _ in range(burst):
+        assert await refused(limits, "key", burst) is None
+        assert await taken(limits, "key", 1, burst) == 1
+    assert await refused(limits, "key", burst) is not None
+    assert await taken(limits, "key", 1, burst) == 0
+
+
+async def test_checking_takes_nothing(database: Database) -> None:
+    """What costs only when it fails may be done without end."""
+    limits = PostgresRateLimits(database.reading)
+    for _ in range(50):
+        assert await refused(limits, "key", 4) is None
+    assert await taken(limits, "key", 10, 4) == 4
+    for _ in range(50):
+        assert await refused(limits, "key", 4) is not None
+    await pass_time(database, timedelta(minutes=15))
+    assert await taken(limits, "key", 10, 4) == 1
+
+
+async def test_whoever_waits_as_a_check_said_is_served(database: Database) -> None:
+    """`retryAfter` means the same wherever it is said."""
+    limits = PostgresRateLimits(database.reading)
+    assert await taken(limits, "key", 4, 4) == 4
+    wait = await refused(limits, "key", 4)
+    assert wait is not None
+    assert 14.5 * 60 < wait <= 15 * 60
+    await pass_time(database, timedelta(seconds=wait, minutes=-1))
+    assert await refused(limits, "key", 4) is not None
+    await pass_time(database, timedelta(minutes=1))
+    assert await refused(limits, "key", 4) is None
+
+
 async def test_limits_that_are_off_refuse_nobody() -> None:
     """Who measures their own server is not stopped by it."""
     for _ in range(100):
         await NoRateLimits().take("key", burst=1, period=HOUR)
+        await NoRateLimits().check("key", burst=1, period=HOUR)

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 
 from domain.errors import AlreadyInMatch, NotFound, Suspended
@@ -247,9 +246,7 @@ async def test_skip_of_a_match_that_the_partner_left_moves_on(world: World, cloc
     assert ticket.preferences == CHESS
 
 
-async def test_skip_of_anything_else_is_not_found_and_changes_nothing(
-    world: World, database_url: str, clock: Clock
-) -> None:
+async def test_skip_of_anything_else_is_not_found_and_changes_nothing(world: World, clock: Clock) -> None:
     """A stale tab or a guessing stranger cannot end a match that is not theirs to end."""
     ada, bob, eve = await world.people(3)
     old = await world.meet(ada, bob)
@@ -257,10 +254,7 @@ async def test_skip_of_anything_else_is_not_found_and_changes_nothing(
     clock.forward(seconds=1)
     new = await world.meet(ada, eve)
     host, guest = await world.people(2)
-    invited = await world.meet(host, guest)
-    connection = await asyncpg.connect(database_url)
-    await connection.execute("UPDATE room SET kind = 'INVITE' WHERE id = $1", invited.id)
-    await connection.close()
+    invited = await world.open_room(host, guest)
     told = len(world.inbox.told)
     for user_id, room_id in (
         (ada, old.id),  # in a newer match

@@ -18,7 +18,7 @@ from domain.identity import Caller
 from domain.matchmaking.losses import end_unreached
 from domain.matchmaking.queue import skip
 from domain.ports import UnitOfWork
-from domain.rooms.room import MatchEndReason, MediaState, MemberLeaveReason, MemberStatus, Room
+from domain.rooms.room import MatchEndReason, MediaState, MemberLeaveReason, MemberRole, MemberStatus, Room
 from persistence.rooms import RoomRepository
 from tests.world import RESUME, FakeSocket, World, open_world, seat
 
@@ -135,6 +135,51 @@ async def test_a_lost_partner_ends_the_match_and_queues_nobody(world: World) -> 
     ]
     assert await world.told(ada) == [MatchEnded(room.id, MatchEndReason.YOU_LEFT)]
     assert [await world.waiting(who) for who in (ada, bob)] == [None, None]
+
+
+async def test_who_is_lost_leaves_every_room_and_the_next_owns_theirs(world: World) -> None:
+    """A seat that nobody comes back to fills a room of friends; an owner who is gone leaves it to those who are there."""
+    ada, bob, cid = [await world.user(name) for name in ("Ada", "Bob", "Cid")]
+    socket, *_ = [await world.connect(who) for who in (ada, bob, cid)]
+    match, theirs = await world.match(ada, bob), await world.open_room(ada, bob)
+    others, alone = await world.open_room(cid, ada), await world.open_room(ada)
+    await world.drop(socket)
+    world.clock.forward(seconds=3)
+    await world.presence.sweep()
+    for room in (match, theirs, others, alone):
+        assert await world.status(room, ada) is MemberStatus.AWAY
+    assert await world.told(cid) == [MemberUpdated(others.id, seat(others, ada).id)]
+    world.clock.forward(seconds=16.9)
+    await world.presence.sweep()
+    assert len(await world.told(cid)) == 1
+    world.clock.forward(seconds=0.1)
+    await asyncio.gather(world.presence.sweep(), world.presence.sweep())
+    assert not (await world.room(match.id)).open
+    assert not (await world.room(alone.id)).open
+    lost = MemberLeaveReason.CONNECTION_LOST
+    assert (await world.told(cid))[1:] == [MemberLeft(others.id, seat(others, ada).id, lost)]
+    assert [event for event in (await world.told(bob))[2:] if event.room_id == theirs.id] == [  # type: ignore[union-attr]
+        MemberLeft(theirs.id, seat(theirs, ada).id, lost),
+        MemberUpdated(theirs.id, seat(theirs, bob).id),
+    ]
+    assert seat(await world.room(theirs.id), bob).role is MemberRole.OWNER
+    mine = [event for event in await world.told(ada) if isinstance(event, MemberLeft)]
+    assert {event.room_id for event in mine} == {theirs.id, others.id, alone.id}
+    assert len(mine) == 3
+
+
+async def test_coming_back_and_being_lost_at_once_is_one_of_the_two(world: World) -> None:
+    """The socket opens in the second in which the window ends: the seat is held, or it is gone and everybody knows."""
+    for _ in range(5):
+        ada, bob = await world.user(), await world.user()
+        socket = await world.connect(ada)
+        await world.connect(bob)
+        room = await world.open_room(ada, bob)
+        await world.drop(socket)
+        world.clock.forward(seconds=20)
+        await asyncio.gather(world.presence.sweep(), world.connect(ada))
+        told = [event for event in await world.told(bob) if isinstance(event, MemberLeft)]
+        assert seat(await world.room(room.id), ada).inside is not bool(told)
 
 
 async def test_when_both_are_lost_the_match_ends_once(world: World) -> None:

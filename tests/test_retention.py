@@ -36,6 +36,10 @@ TICKET = """
                         joined_at, paused, attended, room_id)
     VALUES (:id, :user, 'MATCHED', 'TEXT', '{}', '{}', 0, :at, :at, :at, :at, false, true, :room)
 """
+MESSAGE = """
+    INSERT INTO message (room_id, seq, id, sender_id, client_message_id, ciphertext, sent_at)
+    VALUES (:room, :seq, :id, :sender, gen_random_uuid(), 'sealed', :at)
+"""
 BAR = "INSERT INTO pair_bar (low_id, high_id, kind, until, changed_at) VALUES (:low, :high, :kind, :until, :now)"
 SESSION = "INSERT INTO session (id, user_id, scope, created_at) VALUES (:id, :user, 'FULL', :now)"
 TOKEN = (
@@ -69,10 +73,15 @@ async def test_what_nobody_needs_any_more_goes_and_the_rest_stays(engine: AsyncE
             await connection.execute(text(statement), values)
 
         await run(ACCOUNTS, user=user, other=other, now=now)
+        members = {}
         for room, age in ((old, timedelta(days=32)), (fresh, timedelta(days=30))):
             await run(ROOM, room=room, at=now - age)
-            await run(MEMBER, id=uuid4(), room=room, user=user, at=now - age)
+            members[room] = uuid4()
+            await run(MEMBER, id=members[room], room=room, user=user, at=now - age)
             await run(TICKET, id=uuid4(), room=room, user=user, at=now - age)
+        month, minute = timedelta(days=30), timedelta(minutes=1)
+        for seq, at in enumerate((now - month - minute, now - month + minute, now), 1):
+            await run(MESSAGE, id=uuid4(), room=fresh, sender=members[fresh], seq=seq, at=at)
         hours = timedelta(hours=2)
         for kind, until in (("COOLDOWN", now - hours), ("LOST", now + hours), ("BLOCK_BY_LOW", None)):
             await run(BAR, low=user, high=other, kind=kind, until=until, now=now)
@@ -85,10 +94,20 @@ async def test_what_nobody_needs_any_more_goes_and_the_rest_stays(engine: AsyncE
 
     gone = await purge(reading, now, batch=1)
 
-    assert gone == {"rate_limit": 1, "pair_bar": 1, "refresh_token": 3, "ticket": 2, "member": 1, "room": 1}
+    assert gone == {
+        "rate_limit": 1,
+        "pair_bar": 1,
+        "refresh_token": 3,
+        "key_claim": 0,
+        "ticket": 2,
+        "message": 1,
+        "member": 1,
+        "room": 1,
+    }
     assert await purge(reading, now) == dict.fromkeys(gone, 0)
     async with reading() as connection:
         assert (await connection.execute(text("SELECT id FROM room"))).scalars().all() == [fresh]
+        assert (await connection.execute(text("SELECT seq FROM message ORDER BY seq"))).scalars().all() == [2, 3]
         assert sorted((await connection.execute(text("SELECT kind FROM pair_bar"))).scalars()) == [
             "BLOCK_BY_LOW",
             "LOST",

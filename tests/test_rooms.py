@@ -128,7 +128,7 @@ async def test_who_left_is_a_tombstone_and_so_is_everybody_to_those_who_left(wor
     busy = replace(seat(room, ada), media=MediaState(screen=True), typing_until=START + timedelta(seconds=5))
     room = replace(room, members=(busy, gone))
     seen = Room.of(room, bob.user_id, START)
-    assert (seen.name, seen.me, seen.members, seen.invite_code) == ("Chess", None, [], None)
+    assert (seen.name, seen.me, seen.members, seen.invite) == ("Chess", None, [], None)
     other = Member.of(busy, room, bob.user_id, START)
     assert (other.display_name, other.status) == ("Ada", MemberStatus.LEFT)
     assert not (other.typing)

@@ -1,21 +1,21 @@
-"""Signing out: the session, the place in the queue and the match end at once."""
+"""Signing out: the session, the place in the queue, the match and all rooms end at once."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import pytest
 
-from domain.events import MatchEnded, MemberLeft, QueueLeft
+from domain.events import MatchEnded, MemberJoined, MemberLeft, MemberUpdated, QueueLeft
 from domain.identity import Grant, RefreshToken, Session, SessionScope, sign_out
 from domain.matchmaking.ticket import QueueLeaveReason, TicketStatus
 from domain.ports import UnitOfWork
-from domain.rooms.room import MatchEndReason, MemberLeaveReason, Room
-from tests.world import START, World, open_world
+from domain.rooms.room import MatchEndReason, MemberLeaveReason, MemberRole, Room
+from tests.world import START, World, open_world, seat
 
 T = TypeVar("T")
 SIGN_OUT = "mutation { signOut { ... on SignOutSuccess { user { id } } } }"
@@ -99,15 +99,15 @@ async def test_a_match_that_opens_while_its_user_signs_out_ends_too(world: World
 
     async def overtaken(work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
         async def meddled(uow: UnitOfWork) -> T:
-            look = uow.rooms.open_match_of
+            look = uow.rooms.held_by
 
-            async def open_match_of(user_id: UUID) -> Room | None:
+            async def held_by(user_id: UUID) -> Sequence[Room]:
                 found = await look(user_id)
                 if not opened:
                     opened.append((await world.match(one.user.id, other.user.id)).id)
                 return found
 
-            cast("Any", uow.rooms).open_match_of = open_match_of
+            cast("Any", uow.rooms).held_by = held_by
             return await work(uow)
 
         return await world.database.transact(meddled)
@@ -115,6 +115,45 @@ async def test_a_match_that_opens_while_its_user_signs_out_ends_too(world: World
     await sign_out(overtaken, world.caller(one), now=world.clock())
     assert await ended(world, one, other, opened[0])
     assert await world.revoked(one, one.refresh_token)
+
+
+async def test_signing_out_leaves_all_rooms_and_the_match(world: World) -> None:
+    """On a shared computer the next person must not sit in the rooms of the last; and friends see at once who is gone."""
+    one, other, match_id = await match_of_two(world)
+    me, friend = one.user.id, other.user.id
+    mine, theirs, alone = (
+        await world.open_room(me, friend),
+        await world.open_room(friend, me),
+        await world.open_room(me),
+    )
+    await sign_out(world.database.transact, world.caller(one), now=world.clock())
+    left = {room.id: MemberLeft(room.id, seat(room, me).id, MemberLeaveReason.LEFT) for room in (mine, theirs, alone)}
+    told = [event for event in await world.told(me) if isinstance(event, MemberLeft)]
+    assert {event.room_id: event for event in told} == left
+    assert len(told) == 3
+    assert [event for event in await world.told(friend) if getattr(event, "room_id", None) == mine.id] == [
+        left[mine.id],
+        MemberUpdated(mine.id, seat(mine, friend).id),
+    ]
+    for room_id, open_ in ((match_id, False), (mine.id, True), (theirs.id, True), (alone.id, False)):
+        room = await world.room(room_id)
+        assert room.open is open_
+        assert not room.holds(me)
+    assert seat(await world.room(mine.id), friend).role is MemberRole.OWNER
+
+
+async def test_a_room_that_is_entered_while_its_user_signs_out_is_left_too(world: World) -> None:
+    """Two tabs: one signs out, one opens the invite. Nobody stays inside whom no session belongs to."""
+    for _ in range(8):
+        one, other = (await world.sign_in("Ada")).grant, (await world.sign_in("Grace")).grant
+        room = await world.open_room(other.user.id)
+        join = world.enter(one.user.id, world.invite_code(room))
+        leaving = sign_out(world.database.transact, world.caller(one), now=world.clock())
+        joined, _ = await asyncio.gather(join, leaving)
+        # Who came in before is out again; who came in after is held for a minute, as every seat without a connection.
+        seats = [event for event in await world.told(one.user.id) if isinstance(event, (MemberJoined, MemberLeft))]
+        inside = (await world.room(joined.id)).holds(one.user.id)
+        assert [type(event) for event in seats] == ([MemberJoined] if inside else [MemberJoined, MemberLeft])
 
 
 async def test_both_sides_sign_out_at_once(world: World) -> None:

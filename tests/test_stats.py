@@ -89,6 +89,14 @@ async def test_figures_count_what_is_there(world: World) -> None:
     assert figures.median_wait_seconds == 4.0
 
 
+async def test_somebody_in_two_rooms_is_one_in_a_call(world: World) -> None:
+    """Figures that count seats would show more people talking than there are."""
+    ada, bob, _ = await world.pair()
+    await world.open_room(ada, bob, await world.user("Cid"))
+    figures = await world.stats.now()
+    assert (figures.in_call, figures.open_rooms) == (3, 2)
+
+
 async def test_matches_count_for_an_hour(world: World) -> None:
     """Figures of yesterday would promise a crowd that went to bed."""
     await world.pair()

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from domain.chat import Message
 from domain.events import (
     Event,
     Matched,
@@ -17,6 +18,7 @@ from domain.events import (
     MemberJoined,
     MemberLeft,
     MemberUpdated,
+    MessageSent,
     QueueJoined,
     QueueLeft,
     SignalReceived,
@@ -34,7 +36,7 @@ from domain.rooms.room import (
 from domain.safety import Suspension, SuspensionScope
 from domain.signaling import HangUp, IceCandidate, IceCandidates, Offer
 from persistence.inbox.memory import RETENTION
-from schema.cursors import inbox_cursor, inbox_position
+from schema.cursors import inbox_cursor, inbox_position, message_cursor
 from schema.subscriptions import RealtimeSubscription
 from tests.stream_world import ADA, START, World, a_room, a_ticket, stream_world
 
@@ -169,6 +171,34 @@ async def test_every_event_shows_what_it_is_about(world: World) -> None:
         },
         {"__typename": "Suspended", "suspension": {"id": str(suspension.id)}},
     ]
+    await stream.close()
+
+
+async def test_a_message_is_shown_to_those_inside_while_it_is_there(world: World) -> None:
+    """After leaving, or once the message was deleted, its event is passed over: what it held is nobody's any more."""
+    room = world.has(a_room())
+    ben = room.members[1]
+    messages = [Message(uuid4(), room.id, n, ben.id, str(n), b"sealed", None, None, START) for n in (1, 2, 3)]
+    world.said = {m.id: m for m in messages}
+    stream = await world.follow("events")
+    await stream.next()
+    del world.said[messages[1].id]
+    world.put(*(MessageSent(room.id, m.id, m.seq) for m in messages))
+    for message in (messages[0], messages[2]):
+        event = await stream.next()
+        assert inbox_position(event.pop("cursor")).seq == message.seq
+        assert event == {
+            "__typename": "MessageSent",
+            "at": "2026-11-21T09:30:00.000Z",
+            "room": {"id": str(room.id)},
+            "edge": {
+                "cursor": message_cursor(room.id, message.seq),
+                "node": {"id": str(message.id), "sender": {"id": str(ben.id), "status": "ONLINE"}},
+            },
+        }
+    world.has(replace(room, members=(replace(room.members[0], left_at=START), ben)))
+    world.put(MessageSent(room.id, messages[0].id, 1), MessageSent(uuid4(), messages[0].id, 1), QueueJoined(a_ticket()))
+    assert await stream.kinds(1) == ["QueueJoined"]
     await stream.close()
 
 

@@ -94,6 +94,7 @@ def upgrade() -> None:
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.Column("signature", sa.LargeBinary(), nullable=True),
         sa.CheckConstraint("kind IN ('CURVE25519', 'KEM')", name=op.f("ck_one_time_key_kind")),
+        sa.CheckConstraint("(kind = 'KEM') = (signature IS NOT NULL)", name=op.f("ck_one_time_key_signature")),
         sa.ForeignKeyConstraint(["user_id"], ["key_bundle.user_id"], name=op.f("fk_one_time_key_user_id")),
         sa.PrimaryKeyConstraint("user_id", "kind", "key_id", name=op.f("pk_one_time_key")),
     )

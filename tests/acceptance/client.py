@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from base64 import b64encode
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 JSON = dict[str, Any]
 DEADLINE = 10.0
 """Seconds that anything may take which ought to happen at once, on a machine that is busy with other tests."""
+
+
+def base64(value: bytes) -> str:
+    """Bytes as the API takes them."""
+    return b64encode(value).decode()
 
 
 class GraphQLFailure(Exception):
@@ -346,6 +352,52 @@ class Person:
     async def send(self, to: str, signal: JSON, **other: object) -> JSON:
         """Sends a signal to a member."""
         return await self.run(documents.SEND_SIGNAL, input={"to": to, "signal": signal, **other})
+
+    async def create_room(self, name: str = "Friends", **other: object) -> JSON:
+        """Opens an invite room and returns it, with its `inviteCode`. The seat lasts while they are connected: `arrive` first."""
+        payload = await self.run(documents.CREATE_ROOM, input={"name": name, **other})
+        return dict(payload["room"])
+
+    async def join_room(self, invite_code: str) -> JSON:
+        """Takes a seat in the room of that invite: the payload."""
+        return await self.run(documents.JOIN_ROOM, input={"inviteCode": invite_code})
+
+    async def in_room(self, document: str, room_id: str) -> JSON:
+        """LEAVE_ROOM, ROTATE_INVITE or CLOSE_ROOM: the payload."""
+        return await self.run(document, input={"roomId": room_id})
+
+    async def act_on(self, document: str, member_id: str) -> JSON:
+        """MUTE, UNMUTE, KICK, PROMOTE or DEMOTE: the payload."""
+        return await self.run(document, input={"memberId": member_id})
+
+    async def say(
+        self, room_id: str, ciphertext: bytes, client_message_id: str, commitment: bytes | None = None
+    ) -> JSON:
+        """Sends a message into the room: the payload."""
+        fields: JSON = {"roomId": room_id, "ciphertext": base64(ciphertext), "clientMessageId": client_message_id}
+        if commitment is not None:
+            fields["commitment"] = base64(commitment)
+        return await self.run(documents.SEND_MESSAGE, input=fields)
+
+    async def messages(self, room_id: str, **page: object) -> JSON:
+        """A page of the room's messages, by `first` and `after`, `last` and `before`, or the last 50."""
+        return dict((await self.ask(documents.MESSAGES, roomId=room_id, **page))["messages"])
+
+    async def publish_keys(self, bundle: JSON) -> JSON:
+        """Publishes a bundle that is a `PublishKeysInput`: the payload."""
+        return await self.run(documents.PUBLISH_KEYS, input=bundle)
+
+    async def claim_keys(self, member_id: str, request_id: str) -> JSON:
+        """Takes the member's bundle with a one-time key: the payload."""
+        return await self.run(documents.CLAIM_KEYS, input={"memberId": member_id, "requestId": request_id})
+
+    async def keys(self, room_id: str) -> list[JSON]:
+        """The bundles of the room's members."""
+        return list((await self.ask(documents.KEYS, roomId=room_id))["keys"])
+
+    async def follow(self, document: str, room_id: str, after: str | None = None) -> Subscription:
+        """SIGNALS, PRESENCE, MESSAGES_LIVE or KEYS_LIVE of a room, over a socket of its own."""
+        return await (await self.connect()).subscribe(document, roomId=room_id, after=after)
 
     async def leave(self) -> None:
         """Closes every socket, as somebody does who closes the tab. Idempotent."""

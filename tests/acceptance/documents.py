@@ -11,7 +11,7 @@ fragment MemberParts on Member {
 _ROOM = (
     """
 fragment RoomParts on Room {
-  id kind mode name capacity sharedInterests createdAt closedAt me { ...MemberParts } members { ...MemberParts }
+  id kind mode name inviteCode capacity sharedInterests createdAt closedAt me { ...MemberParts } members { ...MemberParts }
 }
 """
     + _MEMBER
@@ -31,6 +31,18 @@ fragment SignalParts on SignalReceived {
 _SESSION = (
     "fragment SessionParts on Session { accessToken accessTokenExpiresAt refreshToken scope user { id displayName } }"
 )
+_MESSAGE = """
+fragment MessageParts on MessageEdge {
+  cursor
+  node { id sender { id } clientMessageId ciphertext commitment frankingTag { keyId ciphertextHash tag } sentAt }
+}
+"""
+_BUNDLE = """
+fragment BundleParts on KeyBundle {
+  member { id displayName } suite identityKey signedPreKey { keyId key signature } lastResortKemKey { keyId key signature }
+  oneTimePreKey { keyId key } oneTimeKemKey { keyId key signature } updatedAt
+}
+"""
 
 # ------------------------------------------------------------------------------------------ queries
 
@@ -39,6 +51,22 @@ ME = "query Me { me { id createdAt operatorRole user { id displayName } suspensi
 TICKET = "query WaitingTicket { ticket { ...TicketParts } }" + _TICKET
 ROOMS = "query Rooms { rooms { ...RoomParts } }" + _ROOM
 ROOM = "query OneRoom($id: ID!) { room(id: $id) { ...RoomParts } }" + _ROOM
+ROOM_BY_INVITE = """
+query RoomByInvite($inviteCode: String!) { roomByInvite(inviteCode: $inviteCode) { name memberCount capacity } }
+"""
+MESSAGES = (
+    """
+query Messages($roomId: ID!, $first: Int, $after: Cursor, $last: Int, $before: Cursor) {
+  messages(roomId: $roomId, first: $first, after: $after, last: $last, before: $before) {
+    edges { ...MessageParts }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  }
+}
+"""
+    + _MESSAGE
+)
+KEYS = "query Keys($roomId: ID!) { keys(roomId: $roomId) { ...BundleParts } }" + _BUNDLE
+KEY_COUNTS = "query KeyCounts { me { oneTimePreKeyCount oneTimeKemKeyCount } }"
 ICE = """
 query Ice($roomId: ID!) {
   iceConfiguration(roomId: $roomId) { relayOnly servers { urls username credential expiresAt } }
@@ -139,6 +167,144 @@ mutation Presence($input: UpdatePresenceInput!) {
 """
     + _MEMBER
 )
+CREATE_ROOM = (
+    """
+mutation CreateRoom($input: CreateRoomInput!) {
+  createRoom(input: $input) {
+    __typename
+    ... on CreateRoomSuccess { room { ...RoomParts } }
+    ... on UserError { message }
+    ... on InvalidInputError { field }
+    ... on SuspendedError { suspension { id } }
+  }
+}
+"""
+    + _ROOM
+)
+JOIN_ROOM = (
+    """
+mutation JoinRoom($input: JoinRoomInput!) {
+  joinRoom(input: $input) {
+    __typename
+    ... on JoinRoomSuccess { room { ...RoomParts } }
+    ... on UserError { message }
+    ... on RoomFullError { capacity }
+    ... on SuspendedError { suspension { id } }
+  }
+}
+"""
+    + _ROOM
+)
+LEAVE_ROOM = (
+    """
+mutation LeaveRoom($input: LeaveRoomInput!) {
+  leaveRoom(input: $input) { __typename ... on LeaveRoomSuccess { room { ...RoomParts } } ... on UserError { message } }
+}
+"""
+    + _ROOM
+)
+ROTATE_INVITE = (
+    """
+mutation RotateInvite($input: RotateInviteInput!) {
+  rotateInvite(input: $input) { __typename ... on RotateInviteSuccess { room { ...RoomParts } } ... on UserError { message } }
+}
+"""
+    + _ROOM
+)
+CLOSE_ROOM = (
+    """
+mutation CloseRoom($input: CloseRoomInput!) {
+  closeRoom(input: $input) { __typename ... on CloseRoomSuccess { room { ...RoomParts } } ... on UserError { message } }
+}
+"""
+    + _ROOM
+)
+MUTE = (
+    """
+mutation Mute($input: MemberActionInput!) {
+  muteMember(input: $input) { __typename ... on MuteMemberSuccess { member { ...MemberParts } } ... on UserError { message } }
+}
+"""
+    + _MEMBER
+)
+UNMUTE = (
+    """
+mutation Unmute($input: MemberActionInput!) {
+  unmuteMember(input: $input) { __typename ... on UnmuteMemberSuccess { member { ...MemberParts } } ... on UserError { message } }
+}
+"""
+    + _MEMBER
+)
+KICK = (
+    """
+mutation Kick($input: MemberActionInput!) {
+  kickMember(input: $input) { __typename ... on KickMemberSuccess { room { ...RoomParts } } ... on UserError { message } }
+}
+"""
+    + _ROOM
+)
+PROMOTE = (
+    """
+mutation Promote($input: MemberActionInput!) {
+  promoteMember(input: $input) { __typename ... on PromoteMemberSuccess { member { ...MemberParts } } ... on UserError { message } }
+}
+"""
+    + _MEMBER
+)
+DEMOTE = (
+    """
+mutation Demote($input: MemberActionInput!) {
+  demoteMember(input: $input) { __typename ... on DemoteMemberSuccess { member { ...MemberParts } } ... on UserError { message } }
+}
+"""
+    + _MEMBER
+)
+SEND_MESSAGE = (
+    """
+mutation SendMessage($input: SendMessageInput!) {
+  sendMessage(input: $input) {
+    __typename
+    ... on SendMessageSuccess { edge { ...MessageParts } }
+    ... on UserError { message }
+    ... on InvalidInputError { field }
+    ... on SuspendedError { suspension { id } }
+  }
+}
+"""
+    + _MESSAGE
+)
+PUBLISH_KEYS = """
+mutation PublishKeys($input: PublishKeysInput!) {
+  publishKeys(input: $input) {
+    __typename
+    ... on PublishKeysSuccess { oneTimePreKeyCount oneTimeKemKeyCount }
+    ... on UserError { message }
+    ... on InvalidInputError { field }
+  }
+}
+"""
+ADD_PRE_KEYS = """
+mutation AddPreKeys($input: AddOneTimePreKeysInput!) {
+  addOneTimePreKeys(input: $input) {
+    __typename
+    ... on AddOneTimePreKeysSuccess { oneTimePreKeyCount oneTimeKemKeyCount }
+    ... on UserError { message }
+    ... on InvalidInputError { field }
+  }
+}
+"""
+CLAIM_KEYS = (
+    """
+mutation ClaimKeys($input: ClaimKeyBundleInput!) {
+  claimKeyBundle(input: $input) {
+    __typename
+    ... on ClaimKeyBundleSuccess { bundle { ...BundleParts } }
+    ... on UserError { message }
+  }
+}
+"""
+    + _BUNDLE
+)
 
 # ------------------------------------------------------------------------------------------ subscriptions
 
@@ -158,11 +324,15 @@ EVENTS = (
 ... on MemberJoined { room { id } member { ...MemberParts } }
 ... on MemberLeft { memberLeaveReason room { id } member { ...MemberParts } }
 ... on MemberUpdated { room { id } member { ...MemberParts } }
+... on MessageSent { room { id } edge { ...MessageParts } }
+... on KeysPublished { identityChanged room { id } member { id } }
+... on PreKeysLow { kind remaining }
 } }
 """
     + _TICKET
     + _ROOM
     + _SIGNAL
+    + _MESSAGE
 )
 MATCH_EVENTS = (
     "subscription MatchEvents($after: Cursor) { matchEvents(after: $after) { __typename "
@@ -194,4 +364,26 @@ subscription PresenceOf($roomId: ID!) {
 """
     + _ROOM
 )
+MESSAGES_LIVE = (
+    """
+subscription MessagesOf($roomId: ID!, $after: Cursor) {
+  messages(roomId: $roomId, after: $after) {
+    __typename
+    ... on Event { cursor at }
+    ... on MessageSent { room { id } edge { ...MessageParts } }
+  }
+}
+"""
+    + _MESSAGE
+)
+KEYS_LIVE = """
+subscription KeysOf($roomId: ID!, $after: Cursor) {
+  keyEvents(roomId: $roomId, after: $after) {
+    __typename
+    ... on Event { cursor at }
+    ... on KeysPublished { identityChanged room { id } member { id displayName } }
+    ... on PreKeysLow { kind remaining }
+  }
+}
+"""
 STATS_LIVE = "subscription LiveStats { stats { online waiting inCall openRooms matchesLastHour medianWaitSeconds } }"

@@ -14,8 +14,10 @@ from api.clock import utc_now
 from api.franking import DerivedFrankingKeys
 from api.invites import InviteCodes
 from api.matcher import Matcher
+from api.one_by_one import OneByOne
 from api.presence import Presence
 from api.tokens import KeyedDigests, RootSecrets, SignedTokens
+from api.xeddsa import ThreadedKeyVerifier
 from domain.errors import Failure
 from domain.events import Event
 from domain.identity import Caller
@@ -107,6 +109,8 @@ class Parts:
     secrets: KeyedDigests = field(default_factory=lambda: KeyedDigests(ROOTS))
     invites: InviteCodes = field(default_factory=lambda: InviteCodes(ROOTS))
     franking: DerivedFrankingKeys = field(default_factory=lambda: DerivedFrankingKeys(ROOTS))
+    key_verifier: ThreadedKeyVerifier = field(default_factory=ThreadedKeyVerifier)
+    one_by_one: OneByOne = field(default_factory=OneByOne)
     tokens: SignedTokens = field(default_factory=lambda: SignedTokens(ROOTS))
     ice: IceSettings = field(default_factory=lambda: IceSettings(("stun:stun.example.org",), None))
     hub: Hub = field(default_factory=lambda: Hub(open_bus("memory://"), uuid4()))
@@ -174,6 +178,8 @@ class Parts:
             secrets=self.secrets,
             invites=self.invites,
             franking=self.franking,
+            key_verifier=self.key_verifier,
+            one_by_one=self.one_by_one,
             clock=self.clock,
             new_id=uuid4,
             ice=self.ice,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
+
+LOW_MARK: Final = 10
+"""Below so many one-time keys of a kind their owner is told to add some."""
 
 
 class KeySuite(StrEnum):
@@ -27,24 +30,41 @@ class OneTimeKeyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PreKey:
-    """A one-time Curve25519 key."""
+    """A public key under the ID by which its owner knows it. Unsigned, it is a one-time Curve25519 key."""
 
     key_id: int
     key: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class SignedPreKey:
-    """A key with the signature of the identity key over exactly its bytes."""
+class SignedPreKey(PreKey):
+    """The same with the signature of the identity key over exactly the bytes of `key`."""
 
-    key_id: int
-    key: bytes
     signature: bytes
 
 
 @dataclass(frozen=True, slots=True)
+class OneTimeKeys:
+    """Keys that are handed out once: Curve25519 keys, and KEM keys with their signatures."""
+
+    pre_keys: tuple[PreKey, ...] = ()
+    kem_keys: tuple[SignedPreKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCounts:
+    """How many one-time keys of each kind are left."""
+
+    pre_keys: int
+    kem_keys: int
+
+
+@dataclass(frozen=True, slots=True)
 class KeyBundle:
-    """What a user published, without the one-time keys."""
+    """What a user published, without the one-time keys.
+
+    `updated_at` is when. No two bundles of a user have the same, so it also names the bundle.
+    """
 
     user_id: UUID
     suite: KeySuite

@@ -1,80 +1,31 @@
-"""The load, as a process of its own: `python -m bench.load calls|idle --port P --watch PID ...` prints what it saw as JSON.
+"""Users who meet, set up a call and skip, over and over; and users who only wait.
 
-It talks `graphql-transport-ws` with the documents of the acceptance clients, and watches the processor time and the memory of the
-server (`--watch`) over exactly the time in which it measures.
+Their sockets are taken to pieces here and not by `people.Person`: a busy user answers a frame with a frame and waits for nothing.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import itertools
-import resource
-import sys
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
-import orjson
-import psutil
-import uvloop
-
+from bench.load.people import JSON, sign_in
+from bench.load.watching import Usage, percentiles
 from bench.wire import Wire
 from tests.acceptance import documents
 
-JSON = dict[str, Any]
+if TYPE_CHECKING:
+    import argparse
+
 CANDIDATES = 8
 SDP = "v=0\r\n" + "a=candidate-free line of a browser's offer, sixty-six characters..\r\n" * 80
 """5.4 KB, as Chromium offers audio and video."""
 CANDIDATE = (
     "candidate:842163049 1 udp 1677729535 192.0.2.17 46154 typ srflx raddr 0.0.0.0 rport 0 generation 0 ufrag EsAw"
 )
-SIGN_INS_AT_ONCE = 16
 CONNECTS_AT_ONCE = 50
-
-
-@dataclass
-class Usage:
-    """Processor seconds and memory of a server, its database and ourselves."""
-
-    at: float
-    server: float
-    database: float
-    load: float
-    memory: int
-
-    @classmethod
-    def now(cls, pid: int) -> Usage:
-        """As it is now."""
-        server = psutil.Process(pid)
-        own = resource.getrusage(resource.RUSAGE_SELF)
-        return cls(
-            time.monotonic(),
-            _seconds(server),
-            sum(_seconds(child) for child in server.children(recursive=True)),
-            own.ru_utime + own.ru_stime,
-            server.memory_info().rss,
-        )
-
-    def since(self, earlier: Usage) -> JSON:
-        """Shares of one core since then, and how much memory came to it, in bytes."""
-        passed = self.at - earlier.at
-        return {
-            "seconds": passed,
-            "server_core": (self.server - earlier.server) / passed,
-            "database_core": max(0.0, self.database - earlier.database) / passed,
-            "load_core": (self.load - earlier.load) / passed,
-            "memory_before": earlier.memory,
-            "memory_after": self.memory,
-        }
-
-
-def _seconds(process: psutil.Process) -> float:
-    try:
-        times = process.cpu_times()
-    except psutil.Error:
-        return 0.0
-    return float(times.user + times.system)
 
 
 @dataclass
@@ -222,39 +173,8 @@ class User:
             offerer.skip()
 
 
-async def _tokens(port: int, count: int) -> list[str]:
-    """Signs in that many new accounts over one socket that nobody is signed in on."""
-    wire = await Wire.open("127.0.0.1", port)
-    tokens: list[str] = []
-    waiting: dict[str, asyncio.Future[str]] = {}
-    acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def take(message: JSON) -> None:
-        match message["type"]:
-            case "connection_ack":
-                acknowledged.set_result(None)
-            case "next" if message["payload"].get("data"):
-                session = message["payload"]["data"]["signInAnonymously"]["session"]
-                waiting.pop(message["id"]).set_result(session["accessToken"])
-            case "next" | "error":
-                waiting.pop(message["id"]).set_exception(RuntimeError(f"signing in failed: {message['payload']}"))
-
-    wire.on_message = take
-    wire.send({"type": "connection_init", "payload": {}})
-    await acknowledged
-    for start in range(0, count, SIGN_INS_AT_ONCE):
-        for number in range(start, min(count, start + SIGN_INS_AT_ONCE)):
-            waiting[str(number)] = asyncio.get_running_loop().create_future()
-            variables = {"input": {"displayName": f"Load {number}"}}
-            payload = {"query": documents.SIGN_IN, "operationName": "SignIn", "variables": variables}
-            wire.send({"id": str(number), "type": "subscribe", "payload": payload})
-        tokens += await asyncio.wait_for(asyncio.gather(*waiting.values()), 60)
-    wire.close()
-    return tokens
-
-
 async def _users(port: int, count: int, tally: Tally, *, batch: int) -> list[User]:
-    tokens = await _tokens(port, count)
+    tokens = await sign_in(port, count)
     gate = asyncio.Semaphore(CONNECTS_AT_ONCE)
 
     async def arrive(token: str) -> User:
@@ -290,8 +210,8 @@ async def calls(options: argparse.Namespace) -> JSON:
         "setups": tally.setups,
         "setups_per_second": tally.setups / usage["seconds"],
         "frames_per_second": frames / usage["seconds"],
-        "match_ms": _percentiles(tally.waits),
-        "setup_ms": _percentiles(tally.durations),
+        "match_ms": percentiles(tally.waits),
+        "setup_ms": percentiles(tally.durations),
         "failures": tally.failures,
     }
 
@@ -317,32 +237,3 @@ async def idle(options: argparse.Namespace) -> JSON:
         "arrivals_per_second": options.users / arrived,
         "failures": {**tally.failures, **({"sockets lost": lost} if lost else {})},
     }
-
-
-def _percentiles(values: list[float]) -> JSON:
-    ordered = sorted(values)
-    if not ordered:
-        return {"p50": None, "p99": None}
-    return {f"p{p}": 1000 * ordered[min(len(ordered) - 1, len(ordered) * p // 100)] for p in (50, 99)}
-
-
-def main() -> None:
-    """The command line; meant for `bench.calls` and `bench.memory`."""
-    parser = argparse.ArgumentParser(prog="python -m bench.load", description=__doc__)
-    parser.add_argument("what", choices=["calls", "idle"])
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--watch", type=int, required=True, help="the server's process ID")
-    parser.add_argument("--users", type=int, required=True)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--warm-up", type=float, default=1.0)
-    parser.add_argument("--batch", type=int, default=1, choices=[1, 2, 4, 8], help="candidates in a signal")
-    options = parser.parse_args()
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65_536)), hard))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        found = runner.run(calls(options) if options.what == "calls" else idle(options))
-    sys.stdout.buffer.write(orjson.dumps(found) + b"\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,91 @@
+"""Checks of published keys that would stall the event loop: XEdDSA signatures, and keys of ML-KEM.
+
+XEdDSA is Trevor Perrin, "The XEdDSA and VXEdDSA Signature Schemes", revision 1: the key pair of X25519 signs as Ed25519 does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM1024PublicKey
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from domain.keys.bundle import SignedPreKey
+
+P: Final = 2**255 - 19
+"""The prime of Curve25519 (RFC 7748, section 4.1)."""
+SIGNATURE_BYTES: Final = 64
+SIGN: Final = 0x80
+"""In the last byte of a point: whether its x is odd (RFC 8032, section 5.1.2)."""
+
+
+class ThreadedKeyVerifier:
+    """See `ports.KeyVerifier`. One thread: several would only take turns, and nobody's hundred keys then starve the loop."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keys")
+
+    async def unsigned(self, identity_key: bytes, keys: Sequence[SignedPreKey]) -> int | None:
+        """See `ports.KeyVerifier`."""
+        if not keys:
+            return None
+        return await asyncio.get_running_loop().run_in_executor(self._thread, first_unsigned, identity_key, keys)
+
+    async def malformed(self, kem_keys: Sequence[bytes]) -> int | None:
+        """See `ports.KeyVerifier`."""
+        if not kem_keys:
+            return None
+        return await asyncio.get_running_loop().run_in_executor(self._thread, first_malformed, kem_keys)
+
+
+def first_unsigned(identity_key: bytes, keys: Sequence[SignedPreKey]) -> int | None:
+    """The index of the first key whose signature is not by the identity key over exactly its bytes; None if all are.
+
+    The identity key is canonical and not of small order.
+
+    A signature whose last bit is set carries there the sign of the signer's Edwards point, as libsignal's do; XEdDSA's own has the
+    bit clear, because its signer makes the sign 0. Taking both is harmless: the two points are a and -a times the base, so whoever
+    can sign for one has the private key of the other; and the point is part of what is hashed, so that no signature is good for
+    both. `s` at or above the group's order is refused (RFC 8032, section 5.1.7), which is stricter than the paper's 253 bits:
+    nobody can change a signature into another of the same key.
+    """
+    u = int.from_bytes(identity_key, "little")
+    # The birational map of RFC 7748, section 4.1. The inverse by Fermat is 0 for 0, as the paper has it.
+    point = ((u - 1) * pow(u + 1, P - 2, P) % P).to_bytes(32, "little")
+    for index, key in enumerate(keys):
+        if not _verifies(point, key.key, key.signature):
+            return index
+    return None
+
+
+def _verifies(point: bytes, message: bytes, signature: bytes) -> bool:
+    if len(signature) != SIGNATURE_BYTES:
+        return False
+    sign = signature[-1] & SIGN
+    signer = Ed25519PublicKey.from_public_bytes(point[:-1] + bytes([point[-1] | sign]))
+    try:
+        signer.verify(signature[:-1] + bytes([signature[-1] ^ sign]), message)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def first_malformed(kem_keys: Sequence[bytes]) -> int | None:
+    """The index of the first that is no encapsulation key of ML-KEM-1024: its length, and the modulus check of FIPS 203,
+    section 7.2, that each of its 1024 numbers is below 3329. None if all are.
+    """
+    for index, key in enumerate(kem_keys):
+        try:
+            MLKEM1024PublicKey.from_public_bytes(key)
+        except ValueError:
+            return index
+        # Verifying lets go of the interpreter's lock by itself, this does not: 100 keys would hold the loop for 4 ms.
+        time.sleep(0)
+    return None

@@ -1,0 +1,178 @@
+/** Two chats without a network: sessions, trust, franking, and what must not be shown. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { sha256 } from '@noble/hashes/sha2.js';
+
+import { fromBase64, toBase64 } from '../bytes.ts';
+import { Chat, IdentityChanged, safetyNumber } from '../chat.ts';
+import { Device } from '../device.ts';
+import type { KeyBundle, Message } from '../operations.ts';
+
+type Content = Pick<Message, 'ciphertext' | 'commitment' | 'frankingTag'>;
+
+/** What the server answers to a claim. It hands each one-time key out once; `taken` says which one this is. */
+function claim(published: ReturnType<Device['bundle']>, taken = 0): KeyBundle {
+  const { identityKey, signedPreKey, oneTimePreKeys } = published;
+  return { identityKey, signedPreKey, oneTimePreKey: oneTimePreKeys[taken] ?? null };
+}
+
+/** As the server delivers it: with its tag. */
+function sent({ ciphertext, commitment }: { ciphertext: string; commitment: string }): Content {
+  const ciphertextHash = toBase64(sha256(fromBase64(ciphertext)));
+  return { ciphertext, commitment, frankingTag: { keyId: 'key', ciphertextHash, tag: toBase64(new Uint8Array(32)) } };
+}
+
+function flipped(text: string, at: number): string {
+  return toBase64(fromBase64(text).map((byte, i) => (i === at ? byte ^ 1 : byte)));
+}
+
+function two(room = 'room'): { alice: Chat; bob: Chat } {
+  return { alice: new Chat(new Device(), room, 'alice', 'bob'), bob: new Chat(new Device(), room, 'bob', 'alice') };
+}
+
+test('a session begins with the keys that were left on the server, whichever message comes first', () => {
+  const { alice, bob } = two();
+  alice.start(claim(bob.device.bundle(1)));
+  const lines = ['one', 'two', 'three'].map((text) => sent(alice.encrypt(text)));
+  assert.equal(bob.decrypt(lines[2]!).text, 'three');
+  assert.equal(bob.decrypt(lines[0]!).text, 'one');
+  assert.equal(alice.decrypt(sent(bob.encrypt('answer'))).text, 'answer');
+  const fourth = sent(alice.encrypt('four'));
+  assert.equal(bob.decrypt(fourth).text, 'four');
+  const [before, after] = [lines[0]!, fourth].map((line) => fromBase64(line.ciphertext).length) as [number, number];
+  assert.equal(before - after, 3 * (4 + 32), 'once answered, a message carries no opening');
+  assert.equal(bob.decrypt(lines[1]!).text, 'two');
+  assert.throws(() => bob.decrypt(lines[1]!));
+  assert.equal(alice.safetyNumber, bob.safetyNumber);
+  assert.match(alice.safetyNumber, /^(\d{5} ){11}\d{5}$/);
+});
+
+test('without a one-time key a session begins all the same', () => {
+  const { alice, bob } = two();
+  alice.start(claim(bob.device.bundle(0)));
+  assert.equal(bob.decrypt(sent(alice.encrypt('hello'))).text, 'hello');
+});
+
+test('a one-time key serves one session, and a message that is not genuine does not use it up', () => {
+  const { alice, bob } = two();
+  const published = bob.device.bundle(1);
+  alice.start(claim(published));
+  const hello = alice.encrypt('hello');
+  assert.throws(() => bob.decrypt(sent({ ...hello, ciphertext: flipped(hello.ciphertext, -1 + fromBase64(hello.ciphertext).length) })));
+  assert.equal(bob.decrypt(sent(hello)).text, 'hello');
+  const second = new Chat(alice.device, 'room', 'alice', 'bob');
+  second.start(claim(published));
+  assert.throws(() => bob.decrypt(sent(second.encrypt('again'))), /used already/);
+});
+
+test('the signed pre-key before the newest still serves, an older one does not', () => {
+  const { alice, bob } = two();
+  const first = bob.device.bundle(0);
+  alice.start(claim(first));
+  const late = sent(alice.encrypt('late'));
+  bob.device.bundle(0);
+  assert.equal(bob.decrypt(late).text, 'late');
+  bob.device.bundle(0);
+  const other = new Chat(alice.device, 'room', 'alice', 'bob');
+  other.start(claim(first));
+  assert.throws(() => bob.decrypt(sent(other.encrypt('too late'))), /is gone/);
+});
+
+test('both may write first at once', () => {
+  const { alice, bob } = two();
+  alice.start(claim(bob.device.bundle(1)));
+  bob.start(claim(alice.device.bundle(1)));
+  const [fromAlice, fromBob] = [sent(alice.encrypt('hello')), sent(bob.encrypt('hi'))];
+  assert.equal(alice.decrypt(fromBob).text, 'hi');
+  assert.equal(bob.decrypt(fromAlice).text, 'hello');
+  for (let turn = 0; turn < 4; turn++) {
+    const [toBob, toAlice] = [sent(alice.encrypt(`a${turn}`)), sent(bob.encrypt(`b${turn}`))];
+    assert.equal(bob.decrypt(toBob).text, `a${turn}`);
+    assert.equal(alice.decrypt(toAlice).text, `b${turn}`);
+  }
+});
+
+test('keys that the identity key did not sign are refused', () => {
+  const { alice, bob } = two();
+  const mallory = new Device().bundle(1);
+  const genuine = claim(bob.device.bundle(1));
+  assert.throws(() => alice.start({ ...genuine, signedPreKey: mallory.signedPreKey }), /in the middle/);
+  assert.throws(() => alice.start({ ...genuine, identityKey: mallory.identityKey }), /in the middle/);
+  assert.equal(alice.started, false);
+  alice.start(genuine);
+});
+
+test('another identity is refused both ways until people agree to it', () => {
+  const { alice, bob } = two();
+  alice.start(claim(bob.device.bundle(1)));
+  bob.decrypt(sent(alice.encrypt('hello')));
+  const old = sent(bob.encrypt('on its way'));
+
+  const renewed = new Chat(new Device(), 'room', 'bob', 'alice');
+  renewed.start(claim(alice.device.bundle(1)));
+  const greeting = sent(renewed.encrypt('it is me, Bob'));
+  assert.throws(() => alice.decrypt(greeting), IdentityChanged);
+  alice.pause();
+  assert.throws(() => alice.start(claim(renewed.device.bundle(1))), IdentityChanged);
+  assert.equal(alice.decrypt(old).text, 'on its way');
+
+  alice.trust(renewed.device.identity.publicKey);
+  assert.equal(alice.decrypt(greeting).text, 'it is me, Bob');
+  assert.equal(alice.safetyNumber, renewed.safetyNumber);
+});
+
+test('a message is good in its own room and from its own sender only', () => {
+  const { alice, bob } = two();
+  alice.start(claim(bob.device.bundle(0)));
+  const hello = sent(alice.encrypt('hello'));
+  assert.throws(() => new Chat(bob.device, 'another room', 'bob', 'alice').decrypt(hello));
+  assert.throws(() => new Chat(bob.device, 'room', 'bob', 'carol').decrypt(hello));
+  assert.equal(bob.decrypt(hello).text, 'hello');
+});
+
+test('what could not be reported is not shown', () => {
+  const commitments: [RegExp, (message: Content, other: Content) => Content][] = [
+    [/cannot be reported/, (message) => ({ ...message, commitment: null })],
+    [/cannot be reported/, (message) => ({ ...message, frankingTag: null })],
+    [/something else/, (message, other) => ({ ...message, commitment: other.commitment })],
+    [/another message/, (message, other) => ({ ...message, frankingTag: other.frankingTag })],
+  ];
+  for (const [reason, change] of commitments) {
+    const { alice, bob } = two();
+    alice.start(claim(bob.device.bundle(1)));
+    const other = sent(alice.encrypt('hello'));
+    assert.throws(() => bob.decrypt(change(sent(alice.encrypt('hello')), other)), reason);
+    assert.equal(bob.decrypt(other).text, 'hello');
+  }
+});
+
+test('whatever bytes come, they are refused', () => {
+  const { alice, bob } = two();
+  alice.start(claim(bob.device.bundle(1)));
+  const hello = alice.encrypt('hello');
+  const bytes = fromBase64(hello.ciphertext);
+  for (let at = 0; at < bytes.length; at += 3) {
+    assert.throws(() => bob.decrypt(sent({ ...hello, ciphertext: flipped(hello.ciphertext, at) })), `byte ${at}`);
+    assert.throws(() => bob.decrypt(sent({ ...hello, ciphertext: toBase64(bytes.slice(0, at)) })), `cut at ${at}`);
+  }
+  assert.throws(() => bob.decrypt(sent({ ...hello, ciphertext: toBase64(Uint8Array.of(...bytes, 0)) })));
+  assert.throws(() => bob.decrypt({ ...sent(hello), ciphertext: '?' }));
+  assert.equal(bob.decrypt(sent(hello)).text, 'hello');
+});
+
+test('texts of any length and script arrive as they are', () => {
+  const { alice, bob } = two();
+  alice.start(claim(bob.device.bundle(1)));
+  for (const text of ['', 'a', '\ufeffbyte order mark', 'naïve 日本語 🙂', 'x'.repeat(60_000)]) {
+    assert.equal(bob.decrypt(sent(alice.encrypt(text))).text, text);
+  }
+  assert.throws(() => alice.encrypt('half \ud83d'), /half a character/);
+});
+
+test('two pairs of keys have the same number in either order, and no other pair has it', () => {
+  const [one, other, third] = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte)) as [Uint8Array, Uint8Array, Uint8Array];
+  assert.equal(safetyNumber(one, other), safetyNumber(other, one));
+  assert.notEqual(safetyNumber(one, other), safetyNumber(one, third));
+});

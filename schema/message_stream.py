@@ -1,0 +1,189 @@
+"""The stream of a room's messages: history out of the table and live out of the inbox, joined without a hole or a repeat.
+
+What makes it right: places in a room (`Message.seq`) are given out under the room's lock, so they are committed in their order,
+and an event is appended to the inboxes after its commit. Whoever takes the end of the inbox first and then reads the table
+therefore finds every message that is not in the table behind that end, whatever is sent meanwhile; those found twice are known by
+their place. As the stream always knows the place that it told last, a lost position in the inbox is mended by reading the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from domain.chat import Message
+from domain.events import MessageSent
+from domain.following import Follower, Lost, seat_in
+from domain.inbox import MESSAGE_KINDS, Entry, Position, View
+from schema.context import Context, Services
+from schema.cursors import inbox_cursor, inbox_position, message_cursor, message_place, names_message
+from schema.ids import known_id
+from schema.scalars import Cursor
+from schema.showing import Showing
+from schema.telling import MESSAGES_AT_ONCE, Telling, checked, patiently
+
+if TYPE_CHECKING:
+    from domain.ports import UnitOfWork
+
+REPLAYED_AT_ONCE: Final = 16
+"""Messages that are read from the table at once: 1 MiB at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """Everything up to the place `seq` is known to the client; what is not stands behind `position`, or, if `behind`, in the table.
+
+    `lost`: what was between the client's cursor and `position` is gone from the inbox.
+    """
+
+    seq: int
+    position: Position
+    behind: bool = False
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A message, with the cursor behind which a stream that told it goes on, and when it was told."""
+
+    message: Message
+    cursor: Cursor
+    at: datetime
+
+
+async def messages_of(context: Context, room_id: str, after: str | None) -> AsyncGenerator[Any, None]:
+    """See `RealtimeSubscription.messages`. Raises `BadInput` for a cursor that is none of the viewer's inbox nor of the room,
+    and `NotFound` for a room in which they hold no seat.
+    """
+    viewer, services = context.viewer, context.services
+    known = known_id(room_id)
+    place = None if after is None else message_place(after, known) if names_message(after) else inbox_position(after)
+    standing = await checked(context)
+    await seat_in(services.directory, known, viewer.user_id)
+    beginning = await _beginning(context, known, place)
+    return _stream(context, Telling(context, Showing(viewer.user_id, services.reached), standing), known, beginning)
+
+
+async def _beginning(context: Context, room_id: UUID, place: Position | int | None) -> _Beginning:
+    inbox, user_id = context.services.inbox, context.viewer.user_id
+
+    async def newest(uow: UnitOfWork) -> int:
+        return await uow.messages.end(room_id)
+
+    # In each case the end of the inbox is taken before the table is looked at.
+    if isinstance(place, int):
+        return _Beginning(place, await inbox.end(user_id), behind=True)
+    if place is None:
+        end = await inbox.end(user_id)
+        return _Beginning(await context.services.read(newest), end)
+    known = await context.services.read(newest)
+    # A commit that `newest` has seen may be a moment ahead of its event, which must not be taken for one before `place`.
+    await inbox.settled(user_id)
+    batch = await inbox.read(user_id, place, View(MESSAGE_KINDS, room_id), 1)
+    if batch.lost:
+        return _Beginning(await context.services.read(newest), batch.position, lost=True)
+    return _Beginning(_place_of(batch.entries[0]) - 1 if batch.entries else known, place)
+
+
+async def _stream(
+    context: Context, telling: Telling, room_id: UUID, beginning: _Beginning
+) -> AsyncGenerator[Any, None]:
+    """Tells every message behind the beginning once, in order, until the viewer's seat ends."""
+    services, user_id = context.services, context.viewer.user_id
+    with services.hub.watch(user_id) as watch:
+        follower = Follower(
+            services.inbox,
+            watch,
+            services.clock,
+            user_id=user_id,
+            view=View(MESSAGE_KINDS, room_id),
+            after=beginning.position,
+            over=partial(telling.seat_ended, room_id),
+        )
+        joined = _Joined(services, telling, follower, room_id, beginning)
+        if beginning.lost:
+            yield await telling.lost(beginning.position, services.clock())
+        while (found := await joined.next()) is not None:
+            for sent in found:
+                event = await telling.message(sent.message, sent.cursor, sent.at)
+                if event is None:
+                    joined.go_back(sent.message)
+                    break
+                yield event
+
+
+class _Joined:
+    """The messages behind a beginning, out of the table while it knows more than the inbox, and out of the inbox otherwise."""
+
+    def __init__(
+        self, services: Services, telling: Telling, follower: Follower, room_id: UUID, beginning: _Beginning
+    ) -> None:
+        self._services = services
+        self._telling = telling
+        self._follower = follower
+        self._room_id = room_id
+        self._seq = beginning.seq
+        self._behind = beginning.behind
+        self._due: Sequence[Entry] = ()
+        """Found in the inbox, and not loaded yet."""
+
+    async def next(self) -> Sequence[_Sent] | None:
+        """The next few, oldest first, waiting for them; None once the viewer's seat has ended and all before that was told."""
+        while True:
+            if self._due:
+                entries, self._due = self._due[:MESSAGES_AT_ONCE], self._due[MESSAGES_AT_ONCE:]
+                if found := await self._loaded(entries):
+                    return found
+            elif self._behind and not await self._telling.seat_ended(self._room_id):
+                if found := await self._replayed():
+                    return found
+            elif not await self._followed():
+                return None
+
+    def go_back(self, message: Message) -> None:
+        """This message and those behind it were not told, because the viewer was outside: should they be back, it begins here."""
+        self._seq, self._behind, self._due = message.seq - 1, True, ()
+
+    async def _loaded(self, entries: Sequence[Entry]) -> Sequence[_Sent]:
+        """What is still there of these."""
+        ids = [entry.event.message_id for entry in entries if isinstance(entry.event, MessageSent)]
+        found = await patiently(partial(self._services.transcript.messages, ids))
+        return [
+            _Sent(found[message_id], inbox_cursor(entry.position), entry.at)
+            for message_id, entry in zip(ids, entries, strict=True)
+            if message_id in found
+        ]
+
+    async def _replayed(self) -> Sequence[_Sent]:
+        """The next page of the table. With the last one the stream is no longer behind."""
+        seq = self._seq
+        page = await patiently(
+            lambda: self._services.read(lambda uow: uow.messages.after(self._room_id, seq, REPLAYED_AT_ONCE))
+        )
+        self._behind = len(page) == REPLAYED_AT_ONCE
+        self._seq = page[-1].seq if page else seq
+        return [_Sent(message, message_cursor(message.room_id, message.seq), message.sent_at) for message in page]
+
+    async def _followed(self) -> bool:
+        """Waits for the inbox, and notes what came of it. False once nothing more can come."""
+        told = await self._follower.next()
+        if told is None:
+            return False
+        due = [] if isinstance(told, Lost) else [entry for entry in told.entries if _place_of(entry) > self._seq]
+        # A hole among places: the viewer was outside, and their inbox was not told what was sent meanwhile.
+        if isinstance(told, Lost) or (due and _place_of(due[-1]) - self._seq != len(due)):
+            self._behind = True
+        elif due:
+            self._due, self._seq = due, _place_of(due[-1])
+        return True
+
+
+def _place_of(entry: Entry) -> int:
+    """The place in the room of an entry of a view that shows nothing but messages."""
+    if not isinstance(entry.event, MessageSent):
+        raise TypeError(entry.event)
+    return entry.event.seq

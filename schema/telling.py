@@ -1,0 +1,115 @@
+"""What every stream does with what its follower found: load the state that it shows, look at who may see it, and show it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+from uuid import UUID
+
+from domain.errors import Unavailable
+from domain.events import MessageSent
+from domain.following import Standing
+from domain.inbox import Entry, Position
+from schema.context import Context
+from schema.cursors import inbox_cursor
+from schema.events import Event, ResyncRequired
+from schema.scalars import Cursor
+from schema.showing import Showing, room_of
+
+if TYPE_CHECKING:
+    from domain.chat import Message
+    from domain.rooms.room import Room
+
+T = TypeVar("T")
+
+MESSAGES_AT_ONCE: Final = 8
+"""Messages of up to 64 KiB each that a stream holds, however slowly its client reads."""
+
+
+async def checked(context: Context) -> Standing:
+    """The standing of the viewer, who is signed in. Raises `Unauthenticated`."""
+    standing = Standing(context.services.inbox, context.services.read, context.viewer)
+    await standing.check()
+    return standing
+
+
+async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Asks until the database answers: what is behind lies in the inbox meanwhile, and the stream goes on where it was."""
+    while True:
+        try:
+            return await ask()
+        except Unavailable as error:
+            await asyncio.sleep(error.retry_after)
+
+
+def slices(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """The entries in pieces of at most `MESSAGES_AT_ONCE` messages. Without messages it is one piece."""
+    start = messages = 0
+    for end, entry in enumerate(entries):
+        if type(entry.event) is MessageSent:
+            if messages == MESSAGES_AT_ONCE:
+                yield entries[start:end]
+                start, messages = end, 0
+            messages += 1
+    yield entries[start:]
+
+
+class Telling:
+    """Makes what one stream of one viewer tells. Outlasts an outage of the database.
+
+    Authority is per event and not per connection: raises `Unauthenticated` once the viewer has signed out.
+    """
+
+    def __init__(self, context: Context, showing: Showing, standing: Standing) -> None:
+        self._services = context.services
+        self._user_id = context.viewer.user_id
+        self._showing = showing
+        self._standing = standing
+        self._rooms: Mapping[UUID, Room] = {}
+        self._messages: Mapping[UUID, Message] = {}
+
+    async def prepare(self, entries: Sequence[Entry]) -> None:
+        """Loads what the entries show, a slice of them at once: rooms and messages by one query each at most."""
+        rooms = {room for entry in entries if (room := room_of(entry.event)) is not None}
+        messages = [entry.event.message_id for entry in entries if isinstance(entry.event, MessageSent)]
+        self._rooms = await patiently(partial(self._services.directory.rooms, rooms)) if rooms else {}
+        self._messages = await patiently(partial(self._services.transcript.messages, messages)) if messages else {}
+
+    async def event(self, entry: Entry) -> Event | None:
+        """One of the entries that were prepared; None for what is gone, or not for the viewer any more."""
+        rooms = self._rooms
+        if isinstance(entry.event, MessageSent):
+            # Delivering a slice takes as long as its client does: whoever was made to leave meanwhile is told no more.
+            rooms = await self._room(entry.event.room_id)
+        event = self._showing.event(entry, rooms, self._messages, self._services.clock())
+        if event is not None:
+            await self._check()
+        return event
+
+    async def message(self, message: Message, cursor: Cursor, at: datetime) -> Event | None:
+        """That the message was sent; None once the viewer has left the room."""
+        room = (await self._room(message.room_id)).get(message.room_id)
+        event = None if room is None else self._showing.message(message, room, cursor, at, self._services.clock())
+        if event is not None:
+            await self._check()
+        return event
+
+    async def lost(self, position: Position, at: datetime) -> ResyncRequired:
+        """That something was missed. The stream goes on behind `position`."""
+        await self._check()
+        return ResyncRequired(cursor=inbox_cursor(position), at=at)
+
+    async def seat_ended(self, room_id: UUID) -> bool:
+        """Whether the viewer holds no seat in the room: its streams end then."""
+        room = (await self._room(room_id)).get(room_id)
+        return room is None or not room.holds(self._user_id)
+
+    async def _room(self, room_id: UUID) -> Mapping[UUID, Room]:
+        return await patiently(partial(self._services.directory.rooms, (room_id,)))
+
+    async def _check(self) -> None:
+        if self._standing.moved:
+            await patiently(self._standing.check)

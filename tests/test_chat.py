@@ -1,0 +1,595 @@
+"""Messages: sent once, in one order, to those inside and nobody else; and read back in pages."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import random
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from domain.chat import Message
+from domain.errors import BadInput, Forbidden, RateLimited, Unauthenticated
+from domain.events import MemberLeft, MemberUpdated, MessageSent
+from domain.franking import Disclosure, Finding, FrankingTag, commit, examine
+from domain.identity import Caller, SessionScope
+from domain.inbox import Position
+from domain.ports import UnitOfWork
+from domain.rooms.room import Member, MemberLeaveReason, MemberStatus, Room
+from domain.safety import SuspensionScope
+from persistence.retention import purge
+from schema.api import schema
+from schema.cursors import inbox_cursor, message_cursor, message_place
+from tests.waiting import until
+from tests.world import START, Clock, World, open_world, seat
+
+T = TypeVar("T")
+
+EDGE = """cursor node { id sender { id status displayName } clientMessageId ciphertext commitment
+  frankingTag { keyId ciphertextHash tag } sentAt }"""
+SEND = f"""mutation($input: SendMessageInput!) {{ sendMessage(input: $input) {{ __typename
+  ... on SendMessageSuccess {{ edge {{ {EDGE} }} }} ... on InvalidInputError {{ field }}
+  ... on SuspendedError {{ suspension {{ id }} }} }} }}"""
+PAGE = f"""query($room: ID!, $first: Int, $after: Cursor, $last: Int, $before: Cursor) {{
+  messages(roomId: $room, first: $first, after: $after, last: $last, before: $before) {{
+    edges {{ {EDGE} }} pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }} }}"""
+NOTHING = {
+    "edges": [],
+    "pageInfo": {"hasNextPage": False, "hasPreviousPage": False, "startCursor": None, "endCursor": None},
+}
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    """A server."""
+    async with open_world(database_url) as world:
+        yield world
+
+
+def encoded(raw: bytes) -> str:
+    """Base64 as the API has it."""
+    return base64.b64encode(raw).decode()
+
+
+async def send(
+    world: World, who: Caller, room: Room | str, said: object = "hello", *, client_id: str | None = None, **more: object
+) -> dict[str, Any]:
+    """What `sendMessage` answered."""
+    content = {
+        "roomId": room if isinstance(room, str) else str(room.id),
+        "clientMessageId": str(uuid4()) if client_id is None else client_id,
+        "ciphertext": encoded(str(said).encode()),
+    }
+    answer = await world.ask(SEND, who, input=content | more)
+    if answer.failures:
+        raise answer.failures[0]
+    assert not answer.errors, answer.errors
+    result: dict[str, Any] = answer.data["sendMessage"]
+    return result
+
+
+async def sent(
+    world: World, who: Caller, room: Room, said: object = "hello", *, client_id: str | None = None, **more: object
+) -> dict[str, Any]:
+    """The edge of a message that was sent."""
+    result = await send(world, who, room, said, client_id=client_id, **more)
+    assert result["__typename"] == "SendMessageSuccess", result
+    edge: dict[str, Any] = result["edge"]
+    return edge
+
+
+async def page(world: World, who: Caller, room: Room | str, **arguments: object) -> Any:  # noqa: ANN401  # null or a page
+    """What `messages` answered."""
+    answer = await world.ask(PAGE, who, room=room if isinstance(room, str) else str(room.id), **arguments)
+    if answer.failures:
+        raise answer.failures[0]
+    assert not answer.errors, answer.errors
+    return answer.data["messages"]
+
+
+def texts(connection: dict[str, Any]) -> list[str]:
+    """What the messages of a page say: here the ciphertext is the text."""
+    return [base64.b64decode(edge["node"]["ciphertext"]).decode() for edge in connection["edges"]]
+
+
+async def stored(world: World, room: Room) -> list[Message]:
+    """What the table holds of the room."""
+    return list(await world.database.read(lambda uow: uow.messages.after(room.id, 0, 10_000)))
+
+
+async def change(world: World, room: Room, who: Caller, make: Callable[[Member], Member]) -> None:
+    """Changes a seat under its lock, and tells everybody inside: as a moderator's action does."""
+
+    async def work(uow: UnitOfWork) -> None:
+        current = await uow.lock_room(room.id)
+        assert current is not None
+        changed = make(seat(current, who))
+        await uow.rooms.save_member(changed)
+        for member in current.inside:
+            event = (
+                MemberUpdated(room.id, changed.id)
+                if changed.inside
+                else MemberLeft(room.id, changed.id, MemberLeaveReason.KICKED)
+            )
+            uow.append(member.user_id, event)
+
+    await world.database.transact(work)
+
+
+def muted(member: Member) -> Member:
+    """The seat without a voice."""
+    return replace(member, muted=True)
+
+
+def gone(member: Member) -> Member:
+    """The seat given up."""
+    return replace(member, status=MemberStatus.LEFT, left_at=START)
+
+
+# ------------------------------------------------------------------------------------------ sending
+
+
+async def test_everybody_inside_is_told_of_a_message_and_reads_what_was_sent(world: World) -> None:
+    """The bytes arrive as they were, under the sender's member ID, on the sender's other devices too."""
+    ada, bob, room = await world.pair()
+    edge = await sent(world, ada, room, "\x00\xff", client_id="first")
+    node = edge["node"]
+    assert node["ciphertext"] == encoded("\x00\xff".encode())
+    assert (node["clientMessageId"], node["sentAt"]) == ("first", "2026-11-21T09:30:00.000Z")
+    assert (node["commitment"], node["frankingTag"]) == (None, None)
+    assert node["sender"] == {"id": str(seat(room, ada).id), "status": "ONLINE", "displayName": "Ada"}
+    told = MessageSent(room.id, UUID(node["id"]), 1)
+    assert await world.told(ada) == await world.told(bob) == [told]
+    assert seat(room, ada).id in world.reached
+    assert (await page(world, bob, room))["edges"] == [edge]
+
+
+@pytest.mark.parametrize("kind", ["match", "invite"])
+async def test_both_kinds_of_rooms_have_messages(world: World, kind: str) -> None:
+    """Strangers can write before they talk, and friends too."""
+    ada, bob = await world.user("Ada"), await world.user("Bob")
+    room = await world.match(ada, bob) if kind == "match" else await world.open_room(ada, bob)
+    await sent(world, bob, room, "hi")
+    assert texts(await page(world, ada, room)) == ["hi"]
+
+
+async def test_a_commitment_gets_a_tag_that_a_report_can_prove(world: World) -> None:
+    """The receiver can show what was said; without this a report is one word against another."""
+    ada, bob, room = await world.pair()
+    ben = seat(room, bob)
+    key = b"k" * 32
+    commitment = commit(key, room_id=room.id, member_id=ben.id, plaintext="an insult")
+    edge = await sent(world, bob, room, "sealed", commitment=encoded(commitment))
+    (node,) = [e["node"] for e in (await page(world, ada, room))["edges"]]
+    assert node == edge["node"]
+    assert base64.b64decode(node["commitment"]) == commitment
+    tag = FrankingTag(
+        node["frankingTag"]["keyId"],
+        base64.b64decode(node["frankingTag"]["ciphertextHash"]),
+        base64.b64decode(node["frankingTag"]["tag"]),
+    )
+    disclosure = Disclosure(UUID(node["id"]), "an insult", key, commitment, tag, START)
+    assert examine(disclosure, ben, seat(room, ada), world.franking, world.clock()) is Finding.VERIFIED
+    altered = replace(disclosure, plaintext="a compliment")
+    assert examine(altered, ben, seat(room, ada), world.franking, world.clock()) is not Finding.VERIFIED
+
+
+async def test_a_repeat_returns_the_first_message_and_tells_nobody(world: World) -> None:
+    """A client that did not hear the answer sends again, and the room does not read it twice."""
+    ada, bob, room = await world.pair()
+    first = await sent(world, ada, room, "one", client_id="same")
+    await sent(world, bob, room, "two", client_id="same")
+    again = await sent(world, ada, room, "something else", client_id="same", commitment=encoded(b"c" * 32))
+    assert again == first
+    assert [m.seq for m in await stored(world, room)] == [1, 2]
+    assert [type(e) for e in await world.told(bob)] == [MessageSent] * 2
+    await sent(world, ada, room, "three")
+    assert [m.seq for m in await stored(world, room)] == [1, 2, 3], "a repeat takes no place"
+    elsewhere = await world.open_room(ada, bob)
+    other = await sent(world, ada, elsewhere, "one", client_id="same")
+    assert other["node"]["id"] != first["node"]["id"], "client IDs are those of one room"
+
+
+async def test_twenty_repeats_at_once_are_one_message(world: World) -> None:
+    """Five tabs that all resend after an outage do not fill the room."""
+    ada, bob, room = await world.pair()
+    edges = await asyncio.gather(*(sent(world, ada, room, n, client_id="same") for n in range(20)))
+    assert len({edge["node"]["id"] for edge in edges}) == 1
+    assert len({edge["node"]["ciphertext"] for edge in edges}) == 1
+    assert len(await stored(world, room)) == 1
+    for who in (ada, bob):
+        assert [type(e) for e in await world.told(who)] == [MessageSent]
+
+
+async def test_the_muted_are_refused_but_hear_again_what_they_sent(world: World) -> None:
+    """A mute holds from its commit on; a message that was taken stays taken."""
+    ada, bob, room = await world.pair()
+    first = await sent(world, bob, room, "before", client_id="before")
+    await change(world, room, bob, muted)
+    assert (await send(world, bob, room, "after"))["__typename"] == "MutedError"
+    assert (await sent(world, bob, room, "before", client_id="before"))["node"]["id"] == first["node"]["id"]
+    await sent(world, ada, room, "others may")
+    await change(world, room, bob, lambda member: replace(member, muted=False))
+    await sent(world, bob, room, "again")
+    assert texts(await page(world, bob, room)) == ["before", "others may", "again"]
+
+
+async def test_nothing_of_the_muted_comes_after_their_mute(world: World) -> None:
+    """Whoever floods a room and is muted in the middle of it is silent in everybody's order of events."""
+    ada, bob = await world.user("Ada"), await world.user("Bob")
+    for seed in range(5):
+        room = await world.open_room(ada, bob)
+        order: list[Awaitable[object]] = [send(world, bob, room, n) for n in range(8)]
+        order.insert(random.Random(seed).randrange(8), change(world, room, bob, muted))
+        answers = await asyncio.gather(*order)
+        taken = sum(isinstance(a, dict) and a["__typename"] == "SendMessageSuccess" for a in answers)
+        told = [type(e) for e in await world.told(ada) if getattr(e, "room_id", None) == room.id]
+        assert told == [MessageSent] * taken + [MemberUpdated]
+        assert len(await stored(world, room)) == taken
+
+
+async def test_the_suspended_are_refused_and_told_by_which_suspension(world: World) -> None:
+    """A suspension of everything reaches messages before the session is renewed; one from matching leaves friends alone."""
+    ada, bob, room = await world.pair()
+    await world.suspend(ada, SuspensionScope.MATCHING)
+    first = await sent(world, ada, room, "one", client_id="one")
+    suspension = await world.suspend(ada)
+    refused = await send(world, ada, room, "two")
+    assert refused == {"__typename": "SuspendedError", "suspension": {"id": str(suspension.id)}}
+    assert (await sent(world, ada, room, "one", client_id="one"))["node"]["id"] == first["node"]["id"]
+    assert len(await world.told(bob)) == 1
+
+
+async def test_nothing_reaches_who_has_left(world: World) -> None:
+    """No message that was taken after a kick stands in the inbox of the kicked, however many are sent at that moment."""
+    ada, bob, eve = [await world.user(name) for name in ("Ada", "Bob", "Eve")]
+    for seed in range(5):
+        room = await world.open_room(ada, bob, eve)
+        order: list[Awaitable[object]] = [send(world, ada, room, n) for n in range(8)]
+        order += [send(world, eve, room, n) for n in range(4)]
+        order.insert(random.Random(seed).randrange(8), change(world, room, eve, gone))
+        answers = await asyncio.gather(*order)
+        told = [e for e in await world.told(eve) if getattr(e, "room_id", None) == room.id]
+        assert type(told[-1]) is MemberLeft
+        everything = [e for e in await world.told(bob) if getattr(e, "room_id", None) == room.id]
+        assert everything[: len(told)] == told
+        left = everything.index(told[-1])
+        late = {e.message_id for e in everything[left:] if isinstance(e, MessageSent)}
+        assert not {m.id for m in await stored(world, room) if m.sender_id == seat(room, eve).id} & late
+        assert {a["__typename"] for a in answers if isinstance(a, dict)} <= {"SendMessageSuccess", "NotFoundError"}
+        assert await page(world, eve, room) is None
+        assert (await send(world, eve, room))["__typename"] == "NotFoundError"
+
+
+async def test_eight_senders_at_once_make_one_order_for_everybody(database_url: str) -> None:
+    """Everybody reads the same conversation: contiguous places, the same in each inbox, times that never go back."""
+    async with open_world(database_url, Clock(goes=True)) as world:
+        users = [await world.user(f"User {n}") for n in range(8)]
+        room = await world.open_room(users[0], *users[1:])
+        await asyncio.gather(*(send(world, user, room, n) for n in range(10) for user in users))
+        orders = [[e.seq for e in await world.told(user) if isinstance(e, MessageSent)] for user in users]
+        assert orders == [list(range(1, 81))] * 8
+        assert len({tuple(await world.told(user)) for user in users}) == 1
+        messages = await stored(world, room)
+        assert [m.seq for m in messages] == list(range(1, 81))
+        assert all(one.sent_at <= two.sent_at for one, two in pairwise(messages))
+        assert all(m.sent_at.microsecond % 1000 == 0 for m in messages)
+
+
+# ------------------------------------------------------------------------------------------ refusals
+
+
+async def test_messages_need_somebody_signed_in_with_full_rights(world: World) -> None:
+    """Neither a stranger nor a suspended account writes or reads."""
+    ada, _, room = await world.pair()
+    limited = replace(ada, scope=SessionScope.APPEAL_ONLY)
+    for caller, failure in ((None, Unauthenticated), (limited, Forbidden)):
+        for operation in (
+            world.ask(
+                SEND, caller, input={"roomId": str(room.id), "clientMessageId": "1", "ciphertext": encoded(b"1")}
+            ),
+            world.ask(PAGE, caller, room=str(room.id)),
+        ):
+            assert [type(f) for f in (await operation).failures] == [failure]
+    assert await stored(world, room) == []
+
+
+async def test_a_room_that_is_not_ones_own_does_not_exist(world: World) -> None:
+    """Strangers, closed rooms, left rooms and made-up IDs: one answer."""
+    ada, bob, room = await world.pair()
+    eve = await world.user("Eve")
+    closed = await world.open_room(eve, ada)
+    await sent(world, eve, closed)
+    await world.end(closed)
+    for room_id in (str(room.id), str(closed.id), str(uuid4()), "nonsense", "", str(room.id).upper(), "\0"):
+        assert (await send(world, eve, room_id))["__typename"] == "NotFoundError"
+        assert await page(world, eve, room_id) is None
+    assert await world.told(bob) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("ciphertext", ""),
+        ("ciphertext", encoded(bytes(64 * 1024 + 1))),
+        ("commitment", ""),
+        ("commitment", encoded(bytes(31))),
+        ("commitment", encoded(bytes(33))),
+        ("clientMessageId", ""),
+        ("clientMessageId", "x" * 65),
+        ("clientMessageId", "nul\0"),
+        ("clientMessageId", "half \ud800"),
+    ],
+    ids=str,
+)
+async def test_what_no_message_may_be_is_refused_by_name(world: World, field: str, value: str) -> None:
+    """A developer sees at once what to mend, and nothing is written or counted."""
+    ada, _, room = await world.pair()
+    more = {field: value} if field != "clientMessageId" else {}
+    result = await send(world, ada, room, client_id=value if field == "clientMessageId" else "good", **more)
+    assert result == {"__typename": "InvalidInputError", "field": field}
+    assert await stored(world, room) == []
+
+
+@pytest.mark.parametrize("value", ["QQ", "QR==", "Q Q==", "_w==", "QQ==\n", "é", "=", 5, None])
+async def test_base64_that_is_not_canonical_is_no_ciphertext(world: World, value: object) -> None:
+    """Two spellings of the same bytes would be two messages to some clients and one to others."""
+    ada, _, room = await world.pair()
+    answer = await world.ask(SEND, ada, input={"roomId": str(room.id), "clientMessageId": "1", "ciphertext": value})
+    assert answer.errors
+    assert answer.data is None
+    assert await stored(world, room) == []
+
+
+async def test_the_largest_message_is_taken_and_a_flood_of_them_is_not(world: World) -> None:
+    """64 KiB go through whole; beyond the budget of a megabyte a sender waits, and what was refused is not written."""
+    ada, bob, room = await world.pair()
+    largest = encoded(random.Random(1).randbytes(64 * 1024))
+    for _ in range(16):
+        await sent(world, ada, room, ciphertext=largest)
+    with pytest.raises(RateLimited):
+        await send(world, ada, room, ciphertext=largest)
+    connection = await page(world, bob, room)
+    assert [edge["node"]["ciphertext"] for edge in connection["edges"]] == [largest] * 16
+    world.clock.forward(seconds=1)
+    await sent(world, ada, room, ciphertext=largest)
+
+
+# ------------------------------------------------------------------------------------------ reading
+
+
+async def ten(world: World) -> tuple[Caller, Room, list[str]]:
+    """A room with the messages 1 to 10, and their cursors."""
+    ada, bob = await world.user("Ada"), await world.user("Bob")
+    room = await world.open_room(ada, bob)
+    cursors = [(await sent(world, (ada, bob)[n % 2], room, n))["cursor"] for n in range(1, 11)]
+    return ada, room, cursors
+
+
+async def test_pages_are_what_was_asked_for_and_know_their_neighbours(world: World) -> None:
+    """A client can draw both ends of a conversation, and knows whether to offer more."""
+    ada, room, cursors = await ten(world)
+
+    async def read(**arguments: object) -> tuple[list[int], bool, bool]:
+        found = await page(world, ada, room, **arguments)
+        info, said = found["pageInfo"], [int(each) for each in texts(found)]
+        assert [edge["cursor"] for edge in found["edges"]] == [cursors[n - 1] for n in said]
+        assert (info["startCursor"], info["endCursor"]) == (
+            (cursors[said[0] - 1], cursors[said[-1] - 1]) if said else (None, None)
+        )
+        return said, info["hasPreviousPage"], info["hasNextPage"]
+
+    every = list(range(1, 11))
+    start = message_cursor(room.id, 0)
+    beyond = message_cursor(room.id, 99)
+    assert await read() == (every, False, False)
+    assert await read(first=None, after=None, last=None, before=None) == (every, False, False)
+    assert await read(first=3) == ([1, 2, 3], False, True)
+    assert await read(first=10) == (every, False, False)
+    assert await read(first=100) == (every, False, False)
+    assert await read(first=3, after=cursors[2]) == ([4, 5, 6], True, True)
+    assert await read(after=cursors[7]) == ([9, 10], True, False)
+    assert await read(first=5, after=cursors[9]) == ([], True, False)
+    assert await read(first=2, after=start) == ([1, 2], False, True)
+    assert await read(last=3) == ([8, 9, 10], True, False)
+    assert await read(last=3, before=cursors[7]) == ([5, 6, 7], True, True)
+    assert await read(before=cursors[2]) == ([1, 2], False, True)
+    assert await read(last=5, before=cursors[0]) == ([], False, True)
+    assert await read(last=2, before=beyond) == ([9, 10], True, False)
+    assert await read(last=1, after=None) == ([10], True, False)
+
+
+async def test_fifty_is_the_usual_page(world: World) -> None:
+    """A place alone means fifty, and nothing at all the last fifty."""
+    ada = await world.user()
+    room = await world.open_room(ada)
+    cursors = []
+    for n in range(1, 61):
+        world.clock.forward(seconds=1)
+        cursors.append((await sent(world, ada, room, n))["cursor"])
+    assert texts(await page(world, ada, room)) == [str(n) for n in range(11, 61)]
+    assert texts(await page(world, ada, room, after=cursors[0])) == [str(n) for n in range(2, 52)]
+    assert texts(await page(world, ada, room, before=cursors[59])) == [str(n) for n in range(10, 60)]
+
+
+async def test_an_empty_room_is_an_empty_page(world: World) -> None:
+    """Nothing to show is not an error, and offers no more."""
+    ada = await world.user()
+    room = await world.open_room(ada)
+    here = message_cursor(room.id, 5)
+    for arguments in ({}, {"first": 3}, {"last": 3}, {"first": 3, "after": here}, {"last": 3, "before": here}):
+        assert await page(world, ada, room, **arguments) == NOTHING
+
+
+async def test_arguments_that_cannot_be_meant_are_refused(world: World) -> None:
+    """A page that silently is another one than asked for would lose messages."""
+    ada, room, cursors = await ten(world)
+    other = await world.open_room(ada)
+    foreign = (await sent(world, ada, other))["cursor"]
+    raw = base64.urlsafe_b64decode(cursors[0] + "==")
+    forged = [raw[:-1], raw + b"0", b"i" + raw[1:], b"", raw[:17] + struct.pack(">q", -1)]
+    wrong = [foreign, inbox_cursor(Position(1, 1)), "nonsense", "é", "\ud800", ""]
+    wrong += [base64.urlsafe_b64encode(f).decode().rstrip("=") for f in forged]
+    some = cursors[4]
+    combinations: list[dict[str, object]] = [
+        {"first": 1, "last": 1},
+        {"first": 1, "before": some},
+        {"last": 1, "after": some},
+        {"after": some, "before": some},
+        {"first": 1, "after": some, "before": some},
+        {"first": 1, "after": some, "last": 1, "before": some},
+        *({name: cursor} for name in ("after", "before") for cursor in wrong),
+    ]
+    combinations += [{name: size} for name in ("first", "last") for size in (0, -1, 101, 2**31 - 1)]
+    for arguments in combinations:
+        with pytest.raises(BadInput):
+            await page(world, ada, room, **arguments)
+    largest = base64.urlsafe_b64encode(raw[:17] + struct.pack(">q", 2**63 - 1)).decode().rstrip("=")
+    assert texts(await page(world, ada, room, last=1, before=largest)) == ["10"]
+    assert texts(await page(world, ada, room, first=1, after=largest)) == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_walking_while_others_send_visits_every_message_once(world: World, seed: int) -> None:
+    """Scrolling up and reading on both show each message exactly once, whatever comes in meanwhile."""
+    rng = random.Random(seed)
+    ada, bob, cat = [await world.user(name) for name in ("Ada", "Bob", "Cat")]
+    room = await world.open_room(ada, bob, cat)
+    for n in range(25):
+        await sent(world, ada, room, n)
+    writing = asyncio.gather(*(_write(world, who, room, 20) for who in (bob, cat)))
+
+    async def forward() -> list[int]:
+        seen: list[int] = []
+        after, more, written = None, True, False
+        while more or not written:
+            written = writing.done()
+            found = await page(world, ada, room, first=rng.randint(1, 9), after=after)
+            seen += [message_place(edge["cursor"], room.id) for edge in found["edges"]]
+            after = found["pageInfo"]["endCursor"] or after
+            more = found["pageInfo"]["hasNextPage"]
+            assert found["pageInfo"]["hasPreviousPage"] == (len(seen) > len(found["edges"]))
+        return seen
+
+    async def backward() -> list[int]:
+        seen: list[int] = []
+        found = await page(world, ada, room, last=rng.randint(1, 9))
+        while True:
+            seen += reversed([message_place(edge["cursor"], room.id) for edge in found["edges"]])
+            if not found["pageInfo"]["hasPreviousPage"]:
+                return seen
+            before = found["pageInfo"]["startCursor"]
+            found = await page(world, ada, room, last=rng.randint(1, 9), before=before)
+            assert found["pageInfo"]["hasNextPage"]
+
+    ahead, back = await asyncio.gather(forward(), backward())
+    await writing
+    assert ahead == list(range(1, 66))
+    assert back == list(range(back[0], 0, -1))
+    assert back[0] >= 25
+
+
+async def _write(world: World, who: Caller, room: Room, count: int) -> None:
+    for n in range(count):
+        await sent(world, who, room, n)
+
+
+async def test_a_sender_who_left_is_a_tombstone(world: World) -> None:
+    """What they said stays readable under their name; whether they are there is no longer anybody's business."""
+    ada, bob = await world.user("Ada"), await world.user("Bob")
+    room = await world.open_room(ada, bob)
+    await sent(world, bob, room, "bye")
+    await change(world, room, bob, gone)
+    (edge,) = (await page(world, ada, room))["edges"]
+    assert edge["node"]["sender"] == {"id": str(seat(room, bob).id), "status": "LEFT", "displayName": "Bob"}
+
+
+async def test_a_closed_room_leaves_no_message_behind(world: World) -> None:
+    """Once a match is skipped or a room closed, what was said is gone from the table, and shown to nobody."""
+    ada, bob, match = await world.pair()
+    friends = await world.open_room(ada, bob)
+    for room in (match, friends):
+        await sent(world, ada, room)
+    await world.skip(ada, match.id)
+    assert await stored(world, match) == []
+    assert len(await stored(world, friends)) == 1
+    await world.end(friends)
+    assert await stored(world, friends) == []
+    for room in (match, friends):
+        assert await page(world, ada, room) is None
+        assert (await send(world, bob, room))["__typename"] == "NotFoundError"
+
+
+async def test_messages_are_kept_for_thirty_days_and_cursors_for_ever(world: World) -> None:
+    """What is old goes, its place is not given away, and a client that kept a cursor of it still pages and follows."""
+    ada, room, cursors = await ten(world)
+    world.clock.forward(days=29)
+    await sent(world, ada, room, 11)
+    assert (await purge(world.database.reading, world.clock()))["message"] == 0
+    world.clock.forward(days=1, seconds=1)
+    assert (await purge(world.database.reading, world.clock()))["message"] == 10
+    await sent(world, ada, room, 12)
+    for arguments in ({"after": cursors[2]}, {"first": 5}, {"last": 5}, {}):
+        found = await page(world, ada, room, **arguments)
+        assert [message_place(edge["cursor"], room.id) for edge in found["edges"]] == [11, 12]
+        assert not found["pageInfo"]["hasPreviousPage"]
+    nothing_before = await page(world, ada, room, last=5, before=cursors[4])
+    assert (nothing_before["edges"], nothing_before["pageInfo"]["hasNextPage"]) == ([], True)
+    world.clock.forward(days=31)
+    await purge(world.database.reading, world.clock())
+    assert await page(world, ada, room) == NOTHING
+    await sent(world, ada, room, 13)
+    assert [m.seq for m in await stored(world, room)] == [13]
+
+
+async def test_who_is_kicked_while_a_page_is_read_is_not_shown_it(world: World) -> None:
+    """Between the look at the seat and the reading somebody may be made to leave, and others write on."""
+    ada, bob = await world.user("Ada"), await world.user("Bob")
+    room = await world.open_room(ada, bob)
+    context = world.context(bob)
+    read = context.services.read
+
+    async def overtaken(work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        await change(world, room, bob, gone)
+        await sent(world, ada, room, "about Bob")
+        return await read(work)
+
+    overtaking = replace(context, services=replace(context.services, read=overtaken))
+    result = await schema.execute(PAGE, {"room": str(room.id)}, context_value=overtaking)
+    assert result.errors is None
+    assert result.data == {"messages": None}
+
+
+async def test_times_do_not_go_back_for_who_waits_longest(world: World) -> None:
+    """A sender whose lock took a second is not shown to have sent before what they answered."""
+    ada, bob, room = await world.pair()
+    held, go = asyncio.Event(), asyncio.Event()
+
+    async def hold(uow: UnitOfWork) -> None:
+        await uow.lock_room(room.id)
+        held.set()
+        await go.wait()
+
+    holding = asyncio.ensure_future(world.database.transact(hold))
+    await held.wait()
+    waiting = asyncio.ensure_future(sent(world, ada, room))
+
+    async def queued() -> bool:
+        async with world.database.reading() as connection:
+            return bool(await connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
+
+    await until(queued)
+    world.clock.forward(seconds=5)
+    go.set()
+    await holding
+    assert (await waiting)["node"]["sentAt"] == "2026-11-21T09:30:05.000Z"
+    assert world.clock() == START + timedelta(seconds=5)
+    assert len(await world.told(bob)) == 1

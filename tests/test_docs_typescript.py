@@ -1,0 +1,284 @@
+"""The TypeScript example in docs/examples/typescript: its types hold, its own tests pass, and it talks through a real server, and
+with the Python example.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+from base64 import b64decode
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import xeddsa
+
+from api.xeddsa import first_unsigned
+from domain.keys.bundle import SignedPreKey
+from tests.acceptance.encryption import end_to_end
+from tests.acceptance.server import ROOT, Server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+EXAMPLE = ROOT / "docs" / "examples" / "typescript"
+NODE = (18, 19)
+MISSING = "install Node 18.19 or newer: apt-get install -y nodejs npm"
+DEADLINE = 240.0
+"""Seconds for a program to end, packages fetched included."""
+
+JSON = dict[str, Any]
+
+
+def node_version() -> tuple[int, ...]:
+    """Of the `node` on the path; (0,) when there is none."""
+    try:
+        printed = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True, timeout=DEADLINE)
+    except (OSError, subprocess.CalledProcessError):
+        return (0,)
+    return tuple(int(number) for number in printed.stdout.strip().lstrip("v").split(".")[:2])
+
+
+def environment() -> dict[str, str]:
+    """What programs of Node run with. Node 18 has the global `crypto` of browsers behind an option."""
+    wanted = dict(os.environ)
+    if node_version()[0] == NODE[0]:
+        wanted["NODE_OPTIONS"] = f"{wanted.get('NODE_OPTIONS', '')} --experimental-global-webcrypto".strip()
+    return wanted
+
+
+def npm(*arguments: str) -> str:
+    """Runs npm in the example's folder, and returns what it printed. A failure shows all of it."""
+    ended = subprocess.run(
+        ["npm", *arguments],
+        check=False,
+        cwd=EXAMPLE,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=DEADLINE,
+    )
+    assert ended.returncode == 0, f"npm {' '.join(arguments)} ended with {ended.returncode}:\n{ended.stdout}"
+    return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def example() -> Path:
+    """The example's folder, with its packages installed as locked; not again while the lock and Node stay the same."""
+    if node_version() < NODE or shutil.which("npm") is None:
+        pytest.skip(MISSING)
+    wanted = hashlib.sha256((EXAMPLE / "package-lock.json").read_bytes()).hexdigest() + f" {node_version()[0]}"
+    stamp = EXAMPLE / "node_modules" / ".installed"
+    if not stamp.exists() or stamp.read_text() != wanted:
+        npm("ci", "--no-audit", "--no-fund")
+        stamp.write_text(wanted)
+    return EXAMPLE
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of its own, as `make run` starts it."""
+    with Server(tmp_path_factory.mktemp("typescript") / "parley") as server:
+        yield server
+
+
+def test_types_hold_and_what_a_browser_runs_needs_nothing_of_node(example: Path) -> None:
+    """A front end copies these files into a stricter project than it may have started with, and bundles them for a browser."""
+    npm("run", "check")
+
+
+def test_its_own_tests_pass(example: Path) -> None:
+    """XEdDSA, the ratchet, franking, trust, and that its operations fit schema.graphql."""
+    assert "# fail 0" in npm("test")
+
+
+def test_two_people_talk_through_a_running_server(example: Path, server: Server) -> None:
+    """The walk-through of docs/ENCRYPTION.md, as a reader runs it; each line that it prints is checked by itself first."""
+    told = npm("start", "--", server.url)
+    assert "They compare the new numbers and go on" in told
+    assert "White or black" not in server.output()
+
+
+def test_lock_pins_hashes_and_names_no_registry() -> None:
+    """What is installed is what was reviewed, from whichever registry the reader's npm asks."""
+    packages: dict[str, JSON] = json.loads((EXAMPLE / "package-lock.json").read_text())["packages"]
+    del packages[""]
+    assert packages
+    for name, package in packages.items():
+        assert package["integrity"].startswith("sha512-"), name
+        assert "resolved" not in package, name
+    assert "registry=" not in (EXAMPLE / ".npmrc").read_text()
+
+
+def test_published_vectors_of_xeddsa_are_right() -> None:
+    """The example's own tests hold its signatures against these vectors: they are what another implementation makes."""
+    vectors: list[JSON] = json.loads((EXAMPLE / "test" / "xeddsa-vectors.json").read_text())
+    assert {vector["negated"] for vector in vectors} == {True, False}
+    for vector in vectors:
+        private, message, nonce = (bytes.fromhex(vector[name]) for name in ("privateKey", "message", "random"))
+        assert xeddsa.priv_to_curve25519_pub(private).hex() == vector["publicKey"]
+        assert bool(xeddsa.priv_to_ed25519_pub(private)[31] >> 7) is vector["negated"]
+        signature = xeddsa.ed25519_priv_sign(xeddsa.priv_force_sign(private, False), message, nonce)  # noqa: FBT003 - its API
+        assert signature.hex() == vector["signature"]
+
+
+class Refused(Exception):
+    """The chat at the other end of the pipe would not show the message."""
+
+
+class Chat:
+    """A chat of the TypeScript example in a process of its own, `test/pipe.ts`, with the methods of the Python one."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._requests, self._answers = process.stdin, process.stdout
+
+    async def bundle(self, one_time_keys: int) -> JSON:
+        """What it publishes."""
+        return dict(await self._ask("bundle", one_time_keys))
+
+    async def start(self, bundle: JSON) -> None:
+        """With claimed keys."""
+        await self._ask("start", bundle)
+
+    async def encrypt(self, text: str) -> JSON:
+        """What it sends."""
+        return dict(await self._ask("encrypt", text))
+
+    async def decrypt(self, message: JSON) -> str:
+        """What a message says. Raises `Refused`."""
+        return str((await self._ask("decrypt", message))["text"])
+
+    async def safety_number(self) -> str:
+        """For people to compare."""
+        return str(await self._ask("safetyNumber"))
+
+    async def _ask(self, *command: object) -> Any:  # noqa: ANN401 - JSON of any shape
+        self._requests.write(json.dumps(command).encode() + b"\n")
+        await self._requests.drain()
+        answer = json.loads(await asyncio.wait_for(self._answers.readline(), DEADLINE))
+        if isinstance(answer, dict) and "error" in answer:
+            raise Refused(answer["error"])
+        return answer
+
+
+@asynccontextmanager
+async def browser(example: Path, me: str, peer: str) -> AsyncIterator[Chat]:
+    """A chat of `me` with `peer` in the room "room"."""
+    process = await asyncio.create_subprocess_exec(
+        example / "node_modules" / ".bin" / "tsx",
+        "test/pipe.ts",
+        "room",
+        me,
+        peer,
+        cwd=example,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        yield Chat(process)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        await asyncio.wait_for(process.wait(), DEADLINE)
+
+
+def claimed(published: JSON) -> JSON:
+    """What a claim of a published bundle answers."""
+    one_time = published["oneTimePreKeys"]
+    return {**published, "oneTimePreKey": one_time[0] if one_time else None}
+
+
+def delivered(sent: JSON) -> JSON:
+    """What the server makes of what was sent."""
+    digest = hashlib.sha256(b64decode(sent["ciphertext"])).digest()
+    return {
+        **sent,
+        "frankingTag": {"keyId": "key", "ciphertextHash": end_to_end.base64(digest), "tag": end_to_end.base64(digest)},
+    }
+
+
+def damages(sent: JSON) -> Iterator[JSON]:
+    """The message with one bit changed: in the length and the last byte of each of its parts."""
+    whole = b64decode(sent["ciphertext"])
+    at = 0
+    for part in end_to_end.split(whole, 6):
+        end = at + 4 + len(part)
+        for place in (at + 3, end - 1):
+            changed = bytearray(whole)
+            changed[place] ^= 1
+            yield delivered({**sent, "ciphertext": end_to_end.base64(bytes(changed))})
+        at = end
+
+
+@pytest.mark.parametrize("one_time_keys", [0, 1])
+@pytest.mark.parametrize("python_starts", [True, False])
+async def test_a_browser_and_a_python_program_understand_each_other(
+    example: Path, one_time_keys: int, *, python_starts: bool
+) -> None:
+    """Two programs written apart, one of them on libraries of the protocols, agree on every byte: whoever starts, with and
+    without a one-time key, whatever the order in which messages arrive.
+    """
+    ours = end_to_end.Conversation(end_to_end.Device(), "room", "ours", "theirs")
+    order = random.Random(one_time_keys)
+    async with browser(example, "theirs", "ours") as theirs:
+        if python_starts:
+            await ours.start(claimed(await theirs.bundle(one_time_keys)))
+            hello = delivered(await ours.encrypt("hello"))
+            assert await theirs.decrypt(hello) == "hello"
+        else:
+            await theirs.start(claimed(ours.device.bundle(one_time_keys)))
+            hello = delivered(await theirs.encrypt("hello"))
+            assert (await ours.decrypt(hello)).text == "hello"
+
+        underway: list[tuple[bool, JSON, str]] = []
+        for number in range(60):
+            if underway and order.random() < 0.5:
+                to_python, message, text = underway.pop(order.randrange(len(underway)))
+                read = (await ours.decrypt(message)).text if to_python else await theirs.decrypt(message)
+                assert read == text
+            else:
+                to_python, text = order.random() < 0.5, f"line {number}, naïve 日本語 🙂"
+                sent = await (theirs if to_python else ours).encrypt(text)
+                underway.append((to_python, delivered(sent), text))
+        for to_python, message, text in underway:
+            assert ((await ours.decrypt(message)).text if to_python else await theirs.decrypt(message)) == text
+        assert await theirs.safety_number() == ours.safety_number
+
+
+async def test_each_refuses_what_was_changed_on_its_way_from_the_other(example: Path) -> None:
+    """That both authenticate the same bytes is seen by what they refuse: a byte of every part of a message."""
+    ours = end_to_end.Conversation(end_to_end.Device(), "room", "ours", "theirs")
+    async with browser(example, "theirs", "ours") as theirs:
+        await theirs.start(claimed(ours.device.bundle(1)))
+        sent = await theirs.encrypt("to Python")
+        for damaged in damages(sent):
+            with pytest.raises(end_to_end.Refused):
+                await ours.decrypt(damaged)
+        await ours.decrypt(delivered(sent))
+        sent = await ours.encrypt("to the browser")
+        for damaged in damages(sent):
+            with pytest.raises(Refused):
+                await theirs.decrypt(damaged)
+        await theirs.decrypt(delivered(sent))
+
+
+async def test_signatures_made_in_a_browser_are_those_the_server_takes(example: Path) -> None:
+    """A signed pre-key is checked when it is published: one in a hundred that fails would be a riddle to a front end."""
+    async with browser(example, "theirs", "ours") as theirs:
+        for _ in range(16):
+            bundle = await theirs.bundle(0)
+            signed = bundle["signedPreKey"]
+            identity, key, signature = map(b64decode, (bundle["identityKey"], signed["key"], signed["signature"]))
+            assert first_unsigned(identity, [SignedPreKey(1, key, signature)]) is None
+            assert xeddsa.ed25519_verify(signature, xeddsa.curve25519_pub_to_ed25519_pub(identity, False), key)  # noqa: FBT003
