@@ -27,7 +27,7 @@ SIGN: Final = 0x80
 
 
 class ThreadedKeyVerifier:
-    """See `ports.KeyVerifier`. One thread: several would only take turns, and nobody's hundred keys then starve the loop."""
+    """See `ports.KeyVerifier`. One thread: however many publish at once, they take one core and leave the loop its own."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keys")

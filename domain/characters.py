@@ -33,3 +33,8 @@ def name(field: str, text: str, longest: int) -> str:
     if not any(unicodedata.category(c)[0] in "LNPS" and c not in _BLANK for c in trimmed):
         raise InvalidInput(field, "A name has at least one character that can be seen.")
     return trimmed
+
+
+def storable(text: str) -> bool:
+    """Whether PostgreSQL can hold the text: it has no NUL, and none of the halves of surrogate pairs that JSON can spell."""
+    return not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in text)

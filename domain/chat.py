@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from domain.characters import storable
 from domain.errors import BadInput, InvalidInput, Muted, NotFound, Suspended
 from domain.events import MessageSent
 from domain.franking import COMMITMENT_BYTES, tag_message
@@ -193,6 +194,5 @@ def _message(message_id: UUID, seat: Member, draft: Draft, keys: FrankingKeys, n
 def _check_client_id(field: str, text: str) -> None:
     if not 0 < len(text) <= LONGEST_CLIENT_ID:
         raise InvalidInput(field, f"1 to {LONGEST_CLIENT_ID} characters.")
-    # PostgreSQL holds no NUL, and JSON can spell half of a surrogate pair, which no encoding can carry on.
-    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+    if not storable(text):
         raise InvalidInput(field, "It holds a NUL character, or half of a surrogate pair.")

@@ -147,10 +147,10 @@ class Unit:
     async def lock_rooms(self, room_ids: Iterable[UUID], also: Iterable[UUID] = ()) -> Sequence[Room]:
         ids = sorted(set(room_ids))
         await self._connection.execute(LOCK_ROOMS, {"ids": ids})
-        # Seats change only under the room's lock, so those read here are still the seats once their heads are locked.
+        # A room and its seats change only under the room's lock, so they are still like this once the heads are locked.
         rooms = await self.rooms.get_many(ids)
         await self.lock_users({m.user_id for room in rooms for m in room.inside} | set(also))
-        return await self.rooms.get_many(ids)
+        return rooms
 
     def append(self, user_id: UUID, event: Event) -> None:
         if user_id not in self._appendable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from domain.characters import storable
 from domain.errors import BadInput, NoKeys, NotFound
 from domain.events import PreKeysLow
 from domain.keys.bundle import LOW_MARK, ClaimedBundle, KeySuite, OneTimeKeyKind
@@ -82,8 +83,7 @@ def check_request_id(request_id: str) -> None:
     """Raises `BadInput` for what is no text of 1 to 64 characters, or holds NUL."""
     if not 0 < len(request_id) <= LONGEST_REQUEST_ID:
         raise BadInput(f"`requestId` has 1 to {LONGEST_REQUEST_ID} characters.")
-    # PostgreSQL's text holds neither NUL nor half of a surrogate pair, which JSON can spell.
-    if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in request_id):
+    if not storable(request_id):
         raise BadInput("`requestId` holds a character that no text can hold: NUL, or half of a surrogate pair.")
 
 

@@ -30,7 +30,7 @@ export function uint32(value: number): Uint8Array {
   return bytes;
 }
 
-/** The parts, each after its length in 4 bytes, so that ("ab", "c") and ("a", "bc") differ. Text is UTF-8. Called lp in the documentation. */
+/** lp: the parts, each after its length in 4 bytes, so that ("ab", "c") and ("a", "bc") differ. Text is UTF-8. */
 export function joined(...parts: readonly (Uint8Array | string)[]): Uint8Array {
   const encoded = parts.map((part) => (typeof part === 'string' ? toUtf8(part) : part));
   return concatBytes(...encoded.flatMap((part) => [uint32(part.length), part]));

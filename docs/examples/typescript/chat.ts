@@ -1,8 +1,8 @@
 /**
- * What two members say to each other in one room: plain text on one side, `ciphertext` and `commitment` on the other. No network here.
+ * What two members say to each other in one room: text on one side, `ciphertext` and `commitment` on the other. No network here.
  *
- * Sessions are kept in memory. A browser stores device and sessions in IndexedDB, in one transaction with what it shows: a session
- * used twice from the same state encrypts two messages with one key, and a message can be decrypted only once.
+ * Store the state of device and chat, in one transaction, with every message before you send or show it: a session used twice from
+ * the same state encrypts two messages with one key, and a message can be decrypted only once.
  */
 
 import { bytesToHex, equalBytes } from '@noble/curves/utils.js';
@@ -18,11 +18,23 @@ import { decodeEnvelope, decodeOpening, encodeEnvelope, encodeOpening, type Enve
 import { initiate, respond } from './x3dh.ts';
 
 /** A Double Ratchet with the other's device. A value: every message makes the next one. */
-interface Session {
+export interface Session {
   readonly id: Uint8Array;
   readonly associatedData: Uint8Array;
   readonly opening: Uint8Array;
   readonly ratchet: RatchetState;
+}
+
+/** All that a chat keeps, as IndexedDB stores it (the structured clone algorithm). */
+export interface ChatState {
+  /** Trusted on first use; whether it is theirs only `safetyNumber` tells. */
+  theirIdentity: Uint8Array | null;
+  /** By ID in hexadecimal. There are two when both wrote first at once: either side reads both. */
+  readonly sessions: Map<string, Session>;
+  /** The ID of the session to write in: that of the message that was read last. */
+  current: string | null;
+  /** Whether the other side has another identity that nobody has agreed to yet. */
+  paused: boolean;
 }
 
 /** A message as it was read. Whoever reports it discloses `text` with `openingKey`, and the message's commitment and tag. */
@@ -31,7 +43,7 @@ export interface Opened {
   readonly openingKey: Uint8Array;
 }
 
-/** The other side has another identity key than before: a new device, or somebody in the middle. Warn, and let people compare numbers. */
+/** The other side has another identity key than before: a new device, or somebody in the middle. People have to compare numbers. */
 export class IdentityChanged extends Error {
   readonly identityKey: Uint8Array;
 
@@ -47,23 +59,24 @@ export class Chat {
   /** Member IDs. */
   readonly me: string;
   readonly peer: string;
-  /** Trusted on first use; whether it is theirs only `safetyNumber` tells. */
-  theirIdentity: Uint8Array | null = null;
-  /** By ID in hexadecimal. There are two when both wrote first at once: either side reads both. */
-  readonly #sessions = new Map<string, Session>();
-  /** Where we write: the session of the message that was read last. */
-  #current: Session | null = null;
+  readonly state: ChatState;
 
-  constructor(device: Device, roomId: string, me: string, peer: string) {
+  /** With the state of last time, or without anything said yet. */
+  constructor(device: Device, roomId: string, me: string, peer: string, state?: ChatState) {
     this.device = device;
     this.roomId = roomId;
     this.me = me;
     this.peer = peer;
+    this.state = state ?? { theirIdentity: null, sessions: new Map<string, Session>(), current: null, paused: false };
+  }
+
+  get theirIdentity(): Uint8Array | null {
+    return this.state.theirIdentity;
   }
 
   /** Whether there is a session to write in; if not, claim the peer's keys and `start`. */
   get started(): boolean {
-    return this.#current !== null;
+    return this.state.current !== null;
   }
 
   /** Sixty digits for two people to compare by voice: equal on both sides unless somebody sits between them. */
@@ -84,7 +97,8 @@ export class Chat {
     this.#check(bundle.identityKey);
     const context = joined(this.roomId, this.me, this.peer);
     const { sharedKey, associatedData, opening } = initiate(this.device.identity, bundle, context);
-    this.theirIdentity = bundle.identityKey;
+    this.state.theirIdentity = bundle.identityKey;
+    this.state.paused = false;
     this.#keep({
       id: opening.ephemeralKey,
       associatedData,
@@ -93,32 +107,35 @@ export class Chat {
     });
   }
 
-  /** The other side has published another identity: what we would write in an old session, nobody could read. */
+  /** The other side has published another identity: nobody could read what we write in an old session. */
   pause(): void {
-    this.#current = null;
+    this.state.current = null;
+    this.state.paused = true;
   }
 
   /** After the people have compared their numbers, not before: forgets the sessions with the old identity. */
   trust(identityKey: Uint8Array): void {
-    this.theirIdentity = identityKey;
-    this.#sessions.clear();
-    this.#current = null;
+    this.state.theirIdentity = identityKey;
+    this.state.sessions.clear();
+    this.state.current = null;
+    this.state.paused = false;
   }
 
   /** What `sendMessage` takes. The key that opens the commitment travels inside of the ciphertext. */
   encrypt(text: string): { ciphertext: string; commitment: string } {
-    if (this.#current === null) throw new Error('Claim the keys of the peer and start first.');
-    const { id, associatedData, opening, ratchet } = this.#current;
+    const session = this.state.current === null ? undefined : this.state.sessions.get(this.state.current);
+    if (session === undefined) throw new Error('Claim the keys of the peer and start first.');
+    const { id, associatedData, opening, ratchet } = session;
     const openingKey = randomBytes(32);
     const { state, message } = encrypt(ratchet, joined(openingKey, text), joined(associatedData, id, opening));
-    this.#keep({ ...this.#current, ratchet: state });
+    this.#keep({ ...session, ratchet: state });
     return {
       ciphertext: toBase64(encodeEnvelope({ sessionId: id, opening, message })),
       commitment: toBase64(commit(openingKey, this.roomId, this.me, text)),
     };
   }
 
-  /** What a message of the peer says. Throws what must not be shown; it has then changed nothing, or only used up the message's key. */
+  /** What a message of the peer says. Throws for what must not be shown: that has changed nothing, or used up the message's key. */
   decrypt(message: Pick<Message, 'ciphertext' | 'commitment' | 'frankingTag'>): Opened {
     const ciphertext = fromBase64(message.ciphertext);
     const [openingKey, encoded] = split(this.#unseal(decodeEnvelope(ciphertext)), [32, null]);
@@ -136,13 +153,13 @@ export class Chat {
   }
 
   #unseal(envelope: Envelope): Uint8Array {
-    const known = this.#sessions.get(bytesToHex(envelope.sessionId));
+    const known = this.state.sessions.get(bytesToHex(envelope.sessionId));
     const session = known ?? this.#answer(envelope);
     const bound = joined(session.associatedData, session.id, envelope.opening);
     const { state, plaintext } = decrypt(session.ratchet, envelope.message, bound);
     if (known === undefined) {
       const opening = decodeOpening(envelope);
-      this.theirIdentity = opening.identityKey;
+      this.state.theirIdentity = opening.identityKey;
       this.device.deleteOneTimeKey(opening);
     }
     this.#keep({ ...session, opening: new Uint8Array(), ratchet: state });
@@ -166,8 +183,9 @@ export class Chat {
   }
 
   #keep(session: Session): void {
-    this.#current = session;
-    this.#sessions.set(bytesToHex(session.id), session);
+    const id = bytesToHex(session.id);
+    this.state.sessions.set(id, session);
+    if (!this.state.paused) this.state.current = id;
   }
 }
 

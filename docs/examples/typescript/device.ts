@@ -7,28 +7,44 @@ import type { PublicKey, PublishKeysInput } from './operations.ts';
 import { generateKeyPair, type KeyPair, type Opening, type OwnKeys } from './x3dh.ts';
 import { sign } from './xeddsa.ts';
 
-/**
- * Made once per device, not per room. Here it lives in memory; a browser stores it in IndexedDB, and stores it before it sends what
- * it made with it.
- */
-export class Device {
-  readonly identity: KeyPair = generateKeyPair();
+/** All that a device keeps, as IndexedDB stores it (the structured clone algorithm). */
+export interface DeviceState {
+  readonly identity: KeyPair;
   /** The newest first. The one before it stays for messages that are still on their way. */
-  readonly #signedPreKeys: KeyPair[] = [];
+  readonly signedPreKeys: KeyPair[];
   /** By public key in hexadecimal, until used. */
-  readonly #oneTimePreKeys = new Map<string, KeyPair>();
-  #nextKeyId = 1;
+  readonly oneTimePreKeys: Map<string, KeyPair>;
+  nextKeyId: number;
+}
 
-  /** A whole new bundle to publish, with a new signed pre-key: on the first start, then about once a week. It replaces the last one. */
+/** Made once per device, not per room. Store its state before you send what it made. */
+export class Device {
+  readonly state: DeviceState;
+
+  /** With the state of last time, or with new keys. */
+  constructor(state?: DeviceState) {
+    this.state = state ?? {
+      identity: generateKeyPair(),
+      signedPreKeys: [],
+      oneTimePreKeys: new Map<string, KeyPair>(),
+      nextKeyId: 1,
+    };
+  }
+
+  get identity(): KeyPair {
+    return this.state.identity;
+  }
+
+  /** A bundle to publish in place of the last, with a new signed pre-key: on the first start, then about once a week. */
   bundle(oneTimeKeys: number): PublishKeysInput {
     const pair = generateKeyPair();
-    this.#signedPreKeys.unshift(pair);
-    this.#signedPreKeys.splice(2);
+    this.state.signedPreKeys.unshift(pair);
+    this.state.signedPreKeys.splice(2);
     return {
       suite: 'X3DH_25519',
       identityKey: toBase64(this.identity.publicKey),
       signedPreKey: {
-        keyId: this.#nextKeyId++,
+        keyId: this.state.nextKeyId++,
         key: toBase64(pair.publicKey),
         signature: toBase64(sign(this.identity.privateKey, pair.publicKey)),
       },
@@ -40,22 +56,22 @@ export class Device {
   moreKeys(count: number): PublicKey[] {
     return Array.from({ length: count }, () => {
       const pair = generateKeyPair();
-      this.#oneTimePreKeys.set(bytesToHex(pair.publicKey), pair);
-      return { keyId: this.#nextKeyId++, key: toBase64(pair.publicKey) };
+      this.state.oneTimePreKeys.set(bytesToHex(pair.publicKey), pair);
+      return { keyId: this.state.nextKeyId++, key: toBase64(pair.publicKey) };
     });
   }
 
   /** The private keys that a first message was made for. Throws when one of them is gone. */
   keysFor({ signedPreKey, oneTimePreKey }: Opening): OwnKeys {
-    const signed = this.#signedPreKeys.find((pair) => equalBytes(pair.publicKey, signedPreKey));
+    const signed = this.state.signedPreKeys.find((pair) => equalBytes(pair.publicKey, signedPreKey));
     if (signed === undefined) throw new Error('The signed pre-key of this message is gone.');
-    const oneTime = oneTimePreKey === null ? null : this.#oneTimePreKeys.get(bytesToHex(oneTimePreKey));
+    const oneTime = oneTimePreKey === null ? null : this.state.oneTimePreKeys.get(bytesToHex(oneTimePreKey));
     if (oneTime === undefined) throw new Error('The one-time key of this message was used already.');
     return { identity: this.identity, signedPreKey: signed, oneTimePreKey: oneTime };
   }
 
   /** After a message that used the key was read: who takes the device then, cannot read that message (X3DH section 3.4). */
   deleteOneTimeKey({ oneTimePreKey }: Opening): void {
-    if (oneTimePreKey !== null) this.#oneTimePreKeys.delete(bytesToHex(oneTimePreKey));
+    if (oneTimePreKey !== null) this.state.oneTimePreKeys.delete(bytesToHex(oneTimePreKey));
   }
 }

@@ -94,7 +94,7 @@ export class Parley {
 
   /**
    * Tells `handle` everything that happens to the user, in order, across reconnections without loss or repeat. First comes
-   * `MatchSnapshot`: from then on nothing is missed, so query now. After `ResyncRequired` query again. `failed` is told when it is over.
+   * `MatchSnapshot`: from then on nothing is missed, so query now. After `ResyncRequired` query again. `failed` is told of the end.
    */
   follow(handle: (event: Event) => void, failed: (error: unknown) => void): void {
     this.#socket.subscribe<{ events: Event }>(

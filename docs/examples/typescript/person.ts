@@ -43,7 +43,7 @@ export class Person {
   #starting: Promise<void> | undefined;
   /** Names a claim until its session has begun: asked again, the server gives the same keys and uses up no others. */
   #claim: string | undefined;
-  /** Texts by message ID, own ones too; null for what was refused. A message decrypts only once, and an own one never: keep them. */
+  /** Texts by message ID, own ones too; null for what was refused. A message decrypts only once, an own one never: keep them. */
   readonly #texts = new Map<string, string | null>();
   /** The cursor up to which every message was seen. */
   #seen: string | undefined;

@@ -2,7 +2,7 @@
  * The Double Ratchet: a key of its own for every message, and a fresh Diffie-Hellman with every change of direction.
  * https://signal.org/docs/specifications/doubleratchet/ (revision 1, 2016), with the algorithms of its section 5.2.
  *
- * A state is a value: encrypting and decrypting return the next one. A message that fails leaves nothing behind, as section 3.5 asks.
+ * A state is a value: encrypting and decrypting return the next one, and a message that fails leaves nothing behind (section 3.5).
  * Store the next state before you send or show anything: a state used twice encrypts two messages with one key.
  */
 
@@ -68,7 +68,7 @@ export function startRatchet(sharedKey: Uint8Array, their: Uint8Array): RatchetS
   return { own, their, rootKey, sending: chain, receiving: null, previousLength: 0, kept: new Map() };
 }
 
-/** For the other (RatchetInitBob, section 3.3): `own` is the pair of the signed pre-key. They can send once they have read a message. */
+/** For the other (RatchetInitBob, section 3.3): `own` is the pair of the signed pre-key. They read before they send. */
 export function awaitRatchet(sharedKey: Uint8Array, own: KeyPair): RatchetState {
   return { own, their: null, rootKey: sharedKey, sending: null, receiving: null, previousLength: 0, kept: new Map() };
 }

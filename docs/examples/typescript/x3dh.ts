@@ -14,7 +14,7 @@ import { verify } from './xeddsa.ts';
 /** Names the application (section 2.1), so that no other use of the same keys yields the same secrets. Choose your own. */
 const INFO = toUtf8('parley-example/x3dh/v1');
 
-/** The input of the KDF begins with 32 bytes 0xFF, which no X25519 key is (section 2.2). */
+/** The input of the KDF begins with 32 bytes 0xFF: that keeps it apart from what XEdDSA hashes with the same keys (section 2.2). */
 const PREFIX = new Uint8Array(32).fill(0xff);
 
 export interface KeyPair {

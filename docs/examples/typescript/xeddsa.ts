@@ -10,7 +10,7 @@ import { randomBytes } from '@noble/hashes/utils.js';
 
 const { BASE, Fn, Fp } = ed25519.Point;
 
-/** The prefix of hash_1 (section 2.5): 2^256 - 2, little-endian. No public key has these bytes, so no other hash begins with them. */
+/** The prefix of hash_1 (section 2.5): 2^256 - 2, little-endian. No point is encoded so, and other hashes begin with a point. */
 const HASH_1 = Uint8Array.from({ length: 32 }, (_, index) => (index === 0 ? 0xfe : 0xff));
 
 /** In the last byte of a point: whether its x is odd (RFC 8032 section 5.1.2). */

@@ -49,6 +49,18 @@ test('a session begins with the keys that were left on the server, whichever mes
   assert.match(alice.safetyNumber, /^(\d{5} ){11}\d{5}$/);
 });
 
+test('a tab that was closed goes on from what it stored', () => {
+  const { alice, bob } = two();
+  alice.start(claim(bob.device.bundle(1)));
+  const late = sent(alice.encrypt('late'));
+  assert.equal(bob.decrypt(sent(alice.encrypt('hello'))).text, 'hello');
+  const [device, state] = [new Device(structuredClone(bob.device.state)), structuredClone(bob.state)];
+  const again = new Chat(device, 'room', 'bob', 'alice', state);
+  assert.equal(again.decrypt(late).text, 'late');
+  assert.equal(alice.decrypt(sent(again.encrypt('here I am'))).text, 'here I am');
+  assert.deepEqual(device.moreKeys(1)[0]?.keyId, bob.device.moreKeys(1)[0]?.keyId);
+});
+
 test('without a one-time key a session begins all the same', () => {
   const { alice, bob } = two();
   alice.start(claim(bob.device.bundle(0)));
@@ -60,7 +72,8 @@ test('a one-time key serves one session, and a message that is not genuine does 
   const published = bob.device.bundle(1);
   alice.start(claim(published));
   const hello = alice.encrypt('hello');
-  assert.throws(() => bob.decrypt(sent({ ...hello, ciphertext: flipped(hello.ciphertext, -1 + fromBase64(hello.ciphertext).length) })));
+  const last = fromBase64(hello.ciphertext).length - 1;
+  assert.throws(() => bob.decrypt(sent({ ...hello, ciphertext: flipped(hello.ciphertext, last) })));
   assert.equal(bob.decrypt(sent(hello)).text, 'hello');
   const second = new Chat(alice.device, 'room', 'alice', 'bob');
   second.start(claim(published));
@@ -117,6 +130,7 @@ test('another identity is refused both ways until people agree to it', () => {
   alice.pause();
   assert.throws(() => alice.start(claim(renewed.device.bundle(1))), IdentityChanged);
   assert.equal(alice.decrypt(old).text, 'on its way');
+  assert.equal(alice.started, false, 'a late message is no reason to write to the old device');
 
   alice.trust(renewed.device.identity.publicKey);
   assert.equal(alice.decrypt(greeting).text, 'it is me, Bob');

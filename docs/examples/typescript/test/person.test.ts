@@ -1,4 +1,4 @@
-/** What a front end is told after it was away for longer than events are kept. The rest of a person is shown by the conversation. */
+/** What a front end is told after it was away for longer than events are kept. The conversation shows the rest of a person. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

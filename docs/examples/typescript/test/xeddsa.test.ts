@@ -1,4 +1,4 @@
-/** XEdDSA against vectors of another implementation, the Python package `XEdDSA`; tests/test_docs_typescript.py checks the vectors. */
+/** XEdDSA against vectors of the Python package `XEdDSA`; tests/test_docs_typescript.py checks that they are. */
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -32,8 +32,8 @@ test('signatures of another implementation are verified', () => {
 });
 
 test('from the same randomness the same signature is made, byte for byte', () => {
-  // Where it need not negate the private key, the other implementation hashes it as it is, and Signal's specification reduced modulo q:
-  // that makes another nonce and nothing else, so only the negated ones can be the same.
+  // Where it need not negate the private key, the other implementation hashes it as it is, Signal's specification modulo q. That
+  // makes another nonce and nothing else, so only the negated ones can be the same.
   const negated = vectors.filter((vector) => vector.negated);
   assert.ok(negated.length >= 3);
   for (const { privateKey, message: signed, random, signature } of negated) {
