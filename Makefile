@@ -53,7 +53,7 @@ lock: $(DEV) ## Pin what pyproject.toml asks for (ARGS=--upgrade takes newer rel
 	$(COMPILE) --group dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
 
 clean: ## Remove .venv, build/ and caches; accounts in .parley/ stay
-	rm -rf $(VENV) build .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build .hypothesis .mypy_cache .pytest_cache .ruff_cache docs/examples/typescript/node_modules
 	find . -name node_modules -prune -o -name .git -prune -o -name .parley -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): requirements/runtime.txt
