@@ -247,8 +247,8 @@ class IdentityMutation:
 
     @strawberry.mutation(
         description=(
-            "Ends this session: its tokens, its sockets (4401), and with the user's last session their place in the queue and "
-            "their match."
+            "Ends this session: its tokens, its sockets (4401), and with the user's last session their place in the queue, their "
+            "match, and their seats in all rooms."
         )
     )
     async def sign_out(self, info: Info) -> SignOutPayload:
