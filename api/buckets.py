@@ -23,6 +23,13 @@ MESSAGES_BURST, MESSAGES_A_SECOND = 64, 20.0
 MESSAGE_BYTES_BURST, MESSAGE_BYTES_A_SECOND = 1024 * 1024, 64 * 1024.0
 SIGNATURES_BURST, SIGNATURES_A_SECOND = 1000, 10.0
 """Verified for a user, at about 0.1 ms each: a bundle with a hundred KEM keys nine times at once, and then every ten seconds."""
+PUBLICATIONS_BURST, PUBLICATIONS_A_SECOND = 20, 0.5
+"""Bundles, of which a careful client publishes one before each match. Somebody in 100 rooms of 16 makes 1,600 inboxes hear of each,
+which takes 0.3 s of a core."""
+HISTORY_BURST, HISTORY_A_SECOND = 32 * 1024 * 1024, 4 * 1024 * 1024.0
+"""Bytes of ciphertext: weeks of what people write, or 32 full pages, which an answer holds for as long as its client reads it."""
+LISTED_BURST, LISTED_A_SECOND = 2000, 100.0
+"""Rooms in lists of one's own: a hundred rooms of 16 take 0.1 s of a core to show. Five tabs that come back show 500."""
 SOCKETS_BURST, SOCKETS_A_SECOND = 60, 2.0
 """Each costs two transactions. Five tabs on a network that comes and goes need fewer."""
 REFRESHES_BURST, REFRESHES_A_SECOND = 600, 60.0
@@ -78,6 +85,9 @@ class LocalThrottle:
         self._messages = Buckets(MESSAGES_BURST, MESSAGES_A_SECOND, monotonic)
         self._message_bytes = Buckets(MESSAGE_BYTES_BURST, MESSAGE_BYTES_A_SECOND, monotonic)
         self._signatures = Buckets(SIGNATURES_BURST, SIGNATURES_A_SECOND, monotonic)
+        self._publications = Buckets(PUBLICATIONS_BURST, PUBLICATIONS_A_SECOND, monotonic)
+        self._history = Buckets(HISTORY_BURST, HISTORY_A_SECOND, monotonic)
+        self._listed = Buckets(LISTED_BURST, LISTED_A_SECOND, monotonic)
         self._sockets = Buckets(SOCKETS_BURST, SOCKETS_A_SECOND, monotonic)
         self._refreshes = Buckets(REFRESHES_BURST, REFRESHES_A_SECOND, monotonic)
         self._renewals = Buckets(RENEWALS_BURST, RENEWALS_A_SECOND, monotonic)
@@ -94,11 +104,20 @@ class LocalThrottle:
     def room(self, user_id: Hashable) -> None:
         _take_all(((self._rules, 1),), user_id)
 
+    def list_rooms(self, user_id: Hashable, count: int) -> None:
+        _take_all(((self._listed, count),), user_id)
+
     def message(self, user_id: Hashable, size: int) -> None:
         _take_all(((self._messages, 1), (self._message_bytes, size)), user_id)
 
     def keys(self, user_id: Hashable, signatures: int) -> None:
         _take_all(((self._signatures, max(1, signatures)),), user_id)
+
+    def publication(self, user_id: Hashable) -> None:
+        _take_all(((self._publications, 1),), user_id)
+
+    def history(self, user_id: Hashable, size: int) -> None:
+        _take_all(((self._history, size),), user_id)
 
     def socket(self, user_id: Hashable) -> None:
         _take_all(((self._sockets, 1),), user_id)
@@ -125,10 +144,19 @@ class NoThrottle:
     def room(self, user_id: Hashable) -> None:
         """Anything goes."""
 
+    def list_rooms(self, user_id: Hashable, count: int) -> None:
+        """Anything goes."""
+
     def message(self, user_id: Hashable, size: int) -> None:
         """Anything goes."""
 
     def keys(self, user_id: Hashable, signatures: int) -> None:
+        """Anything goes."""
+
+    def publication(self, user_id: Hashable) -> None:
+        """Anything goes."""
+
+    def history(self, user_id: Hashable, size: int) -> None:
         """Anything goes."""
 
     def socket(self, user_id: Hashable) -> None:

@@ -10,7 +10,7 @@
 Servers run as processes of their own, on free ports, with data directories that are removed; the load comes from yet another
 process, whose share of a core is told, so that one sees when it was the bottleneck. Every figure stands beside the same
 one of something plain that ran in the same minutes on the same machine: figures of two machines do not compare, ratios nearly do.
-Takes about two minutes; --quick, with a smaller load, about half a minute.
+Takes about six minutes; --quick, with a smaller load, about two.
 """
 
 from __future__ import annotations

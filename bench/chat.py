@@ -50,8 +50,20 @@ def _figures(where: str, ours: dict[str, Any], bare: dict[str, Any]) -> list[Fig
             cores,
         ),
         Figure(f"deliveries, {where}", ours["deliveries_per_second"], "/s", bare["deliveries_per_second"], checked),
+        Figure(
+            f"server's CPU a message, {where}",
+            _cpu_ms(ours),
+            "ms",
+            _cpu_ms(bare),
+            "steadier than rates on a busy machine",
+        ),
         *(
             Figure(f"until the last has it {p}, {where}", ours["last_ms"][p], "ms", bare["last_ms"][p])
             for p in ("p50", "p99")
         ),
     ]
+
+
+def _cpu_ms(found: dict[str, Any]) -> float | None:
+    messages = found["messages_per_second"]
+    return 1000 * found["server_core"] / messages if messages else None

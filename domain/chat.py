@@ -27,6 +27,8 @@ LONGEST_CLIENT_ID: Final = 64
 MOST_AT_ONCE: Final = 100
 """Messages in one page."""
 USUAL_AT_ONCE: Final = 50
+BYTES_AT_ONCE: Final = 1024 * 1024
+"""Of ciphertext in one page: a hundred of the longest would be an answer of 9 MB. No message is longer, so a page holds one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,11 @@ class Page:
     more_before: bool
     more_after: bool
 
+    @property
+    def size(self) -> int:
+        """Bytes of ciphertext."""
+        return sum(len(message.ciphertext) for message in self.messages)
+
 
 async def send_message(
     uow: UnitOfWork,
@@ -137,8 +144,9 @@ def window(first: int | None, after: int | None, last: int | None, before: int |
 
 
 async def history(messages: Messages, room_id: UUID, view: Window) -> Page:
-    """A page of the room's messages. Who may see it is for the caller to decide, after this returned: what is read may be
-    newer than what was known before.
+    """A page of the room's messages: fewer than were asked for where those exceed `BYTES_AT_ONCE`, which `Page` then tells.
+
+    Who may see it is for the caller to decide, after this returned: what is read may be newer than what was known before.
     """
     if view.after is not None:
         found = await messages.after(room_id, view.after, view.size)

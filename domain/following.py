@@ -115,11 +115,12 @@ class Follower:
             due -= 1
         if due == len(entries):
             return due
-        soon = self._clock() - MEMBER_UPDATES_EVERY
+        now = self._clock()
         while due < len(entries):
             event = entries[due].event
             told = self._told.get(event.member_id) if isinstance(event, MemberUpdated) else None
-            if told is not None and told > soon:
+            # A time that lies ahead is of a clock that was set back since.
+            if told is not None and now - MEMBER_UPDATES_EVERY < told <= now:
                 break
             due += 1
         return due

@@ -261,8 +261,7 @@ async def sign_out(transact: Transact, caller: Caller, *, now: datetime) -> User
 async def _sign_out(uow: UnitOfWork, caller: Caller, now: datetime) -> User | None:
     """None, with nothing changed, when a seat was taken while the rooms were being locked: rooms are locked before users."""
     rooms = await lock_held(uow, caller.user_id)
-    known = {room.id for room in rooms}
-    if any(room.id not in known for room in await uow.rooms.held_by(caller.user_id)):
+    if await uow.rooms.held_ids(caller.user_id) - {room.id for room in rooms}:
         return None
     user = await uow.users.get(caller.user_id)
     if user is None:

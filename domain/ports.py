@@ -153,6 +153,9 @@ class Rooms(Protocol):
     async def held_by(self, user_id: UUID) -> Sequence[Room]:
         """Open rooms in which the user holds a seat, the newest first."""
 
+    async def held_ids(self, user_id: UUID) -> frozenset[UUID]:
+        """The IDs of those, without a look at who else is or was in them."""
+
     async def add(self, room: Room, invite_hash: bytes) -> None:
         """Opens an INVITE room with the members that it has."""
 
@@ -204,11 +207,13 @@ class Messages(Protocol):
     async def extent(self, room_id: UUID) -> tuple[int, int] | None:
         """The `seq` of the oldest and of the newest message that are retained; None when there is none."""
 
-    async def after(self, room_id: UUID, seq: int, limit: int) -> Sequence[Message]:
-        """The first of those behind `seq`, oldest first."""
+    async def after(self, room_id: UUID, seq: int, limit: int, size: int = ...) -> Sequence[Message]:
+        """The first of those behind `seq`, oldest first: so many at most that their ciphertexts have no more than `size` bytes
+        together, by default `chat.BYTES_AT_ONCE`. With a `size` of at least the longest ciphertext nothing is nothing left.
+        """
 
-    async def before(self, room_id: UUID, seq: int | None, limit: int) -> Sequence[Message]:
-        """The last of those before `seq`, or of all for None; oldest first."""
+    async def before(self, room_id: UUID, seq: int | None, limit: int, size: int = ...) -> Sequence[Message]:
+        """The last of those before `seq`, or of all for None; oldest first, and as many as of `after`."""
 
 
 class KeyBundles(Protocol):
@@ -443,11 +448,20 @@ class Throttle(Protocol):
     def room(self, user_id: UUID) -> None:
         """Takes one making, entering, leaving or ruling of rooms out of what the user may do."""
 
+    def list_rooms(self, user_id: UUID, count: int) -> None:
+        """Takes so many rooms in a list out of what the user may be shown."""
+
     def message(self, user_id: UUID, size: int) -> None:
         """Takes one message of `size` bytes out of what the user may send."""
 
     def keys(self, user_id: UUID, signatures: int) -> None:
         """Takes one writing of keys, with so many signatures to verify, out of what the user may do."""
+
+    def publication(self, user_id: UUID) -> None:
+        """Takes one bundle out of what the user may publish."""
+
+    def history(self, user_id: UUID, size: int) -> None:
+        """Takes `size` bytes of messages out of what the user may read; a negative `size` gives back what was not read."""
 
     def socket(self, user_id: UUID) -> None:
         """Takes one socket out of those that the user may open."""

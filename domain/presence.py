@@ -52,8 +52,7 @@ async def attach(uow: UnitOfWork, connection_id: UUID, user_id: UUID, *, now: da
     if not await uow.connections.attach(connection_id, user_id, now):
         return False
     await uow.tickets.pause(user_id, paused=False)
-    known = {room.id for room in rooms}
-    if any(room.id not in known for room in await uow.rooms.held_by(user_id)):
+    if await uow.rooms.held_ids(user_id) - {room.id for room in rooms}:
         raise Conflict("A seat was taken at this moment: try again.")
     for room in rooms:
         seat = room.held_seat_of(user_id)

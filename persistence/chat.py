@@ -25,7 +25,7 @@ from sqlalchemy.engine import Row as ResultRow
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
 
-from domain.chat import Message
+from domain.chat import BYTES_AT_ONCE, Message
 from domain.franking import FrankingTag
 from persistence.base import Row, Timestamp
 
@@ -67,6 +67,17 @@ def _messages(rest: str) -> TextClause:
     return text(f"{_MESSAGES} WHERE {rest}")
 
 
+def _page(condition: str, order: str) -> TextClause:
+    # A ciphertext that is long lies beside the table: its length is known without reading it, and the rest is left there.
+    return text(f"""
+        SELECT * FROM (
+            SELECT chosen.*, sum(octet_length(ciphertext)) OVER (ORDER BY {order}) AS size
+            FROM ({_MESSAGES} WHERE room_id = :room_id AND {condition} ORDER BY {order} LIMIT :limit) AS chosen
+        ) AS measured
+        WHERE size <= :size ORDER BY {order}
+    """)  # noqa: S608  # columns and conditions of ours
+
+
 # One statement for what decides and what writes: a repeat must not take a place, which would leave a hole.
 ADD = text("""
     WITH known AS (
@@ -97,9 +108,9 @@ ADD = text("""
 )
 SENT = _messages("sender_id = :sender_id AND client_message_id = :client_message_id")
 BY_IDS = _messages("id = ANY(:ids)").bindparams(bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True))))
-AFTER = _messages("room_id = :room_id AND seq > :seq ORDER BY seq LIMIT :limit")
-NEWEST = _messages("room_id = :room_id ORDER BY seq DESC LIMIT :limit")
-BEFORE = _messages("room_id = :room_id AND seq < :seq ORDER BY seq DESC LIMIT :limit")
+AFTER = _page("seq > :seq", order="seq")
+NEWEST = _page("TRUE", order="seq DESC")
+BEFORE = _page("seq < :seq", order="seq DESC")
 END = text("SELECT message_seq FROM room WHERE id = :room_id")
 EXTENT = text("SELECT min(seq) AS oldest, max(seq) AS newest FROM message WHERE room_id = :room_id")
 
@@ -145,14 +156,14 @@ class MessageRepository:
         row = (await self._connection.execute(EXTENT, {"room_id": room_id})).one()
         return None if row.oldest is None else (row.oldest, row.newest)
 
-    async def after(self, room_id: UUID, seq: int, limit: int) -> Sequence[Message]:
-        return await self._read(AFTER, room_id=room_id, seq=seq, limit=limit)
+    async def after(self, room_id: UUID, seq: int, limit: int, size: int = BYTES_AT_ONCE) -> Sequence[Message]:
+        return await self._read(AFTER, room_id=room_id, seq=seq, limit=limit, size=size)
 
-    async def before(self, room_id: UUID, seq: int | None, limit: int) -> Sequence[Message]:
+    async def before(self, room_id: UUID, seq: int | None, limit: int, size: int = BYTES_AT_ONCE) -> Sequence[Message]:
         if seq is None:
-            found = await self._read(NEWEST, room_id=room_id, limit=limit)
+            found = await self._read(NEWEST, room_id=room_id, limit=limit, size=size)
         else:
-            found = await self._read(BEFORE, room_id=room_id, seq=seq, limit=limit)
+            found = await self._read(BEFORE, room_id=room_id, seq=seq, limit=limit, size=size)
         return found[::-1]
 
     async def by_ids(self, message_ids: Iterable[UUID]) -> Sequence[Message]:

@@ -50,8 +50,10 @@ POOL_WAIT_SECONDS = 10.0
 CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 20.0
 """How long a statement may take: most take a millisecond, and who waits for a lock longer than that waits for ever."""
-DOUBT_SECONDS = 5.0
-"""After a commit of unknown outcome, how long PostgreSQL may take to finish what it was doing when the connection broke."""
+DOUBT_SECONDS = 1.0
+"""After a commit of unknown outcome, how often PostgreSQL is asked whether it has finished, while it does not answer."""
+DOUBTS_AT_ONCE = 2
+"""Connections that wait for that."""
 
 LOCK_HEADS = text("SELECT user_id FROM head WHERE user_id = ANY(:ids) ORDER BY user_id FOR UPDATE").bindparams(
     bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True)))
@@ -187,6 +189,8 @@ class Database:
         self._worker = worker
         self._clock = clock
         self._running: set[asyncio.Task[Any]] = set()
+        self._doubting: set[asyncio.Task[None]] = set()
+        self._doubts = asyncio.Semaphore(DOUBTS_AT_ONCE)
 
     async def transact(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
         """See `ports.Transact`."""
@@ -219,6 +223,9 @@ class Database:
         """Waits for the units under way, then closes the pool."""
         if self._running:
             await asyncio.wait(self._running, timeout=POOL_WAIT_SECONDS)
+        for task in self._doubting:
+            task.cancel()
+        await asyncio.gather(*self._doubting, return_exceptions=True)
         await self.engine.dispose()
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
@@ -247,8 +254,9 @@ class Database:
             except BaseException as error:
                 if not isinstance(error, DBAPIError) or error.connection_invalidated or _sqlstate(error) is None:
                     self._doubt(unit)
-                    # The server may still be at it: what is read in between may be what was before.
-                    asyncio.get_running_loop().call_later(DOUBT_SECONDS, self._doubt, unit)
+                    task = asyncio.create_task(self._doubt_again(unit), name="doubt")
+                    self._doubting.add(task)
+                    task.add_done_callback(self._doubting.discard)
                 raise
             self._cache.drop(unit.touched_rooms)
             self._messages.keep(unit.added_messages)
@@ -259,6 +267,19 @@ class Database:
         """Whether the unit was committed is not known: whom it told something, and its rooms, are looked at anew."""
         self._outbox.renew(unit.controls.union(user_id for user_id, _ in unit.events))
         self._cache.drop(unit.touched_rooms)
+
+    async def _doubt_again(self, unit: Unit) -> None:
+        """The server may still be at it, however long that takes: what is read meanwhile may be what was before. What the unit had
+        locked stays locked until it is done.
+        """
+        while True:
+            try:
+                async with self._doubts, self.engine.connect() as connection, _giving_up(connection):
+                    await connection.execute(LOCK_HEADS, {"ids": unit.locked})
+                break
+            except (SQLAlchemyError, OSError):
+                await asyncio.sleep(DOUBT_SECONDS)
+        self._doubt(unit)
 
 
 @asynccontextmanager

@@ -111,7 +111,9 @@ class PageInfo:
 class MessageConnection:
     """The Relay specification's connection."""
 
-    edges: list[MessageEdge] = strawberry.field(description="At most as many as were asked for.")
+    edges: list[MessageEdge] = strawberry.field(
+        description="At most as many as were asked for, and together 1 MiB of ciphertext: `pageInfo` tells whether there are more."
+    )
     page_info: PageInfo = strawberry.field(description="Whether there are others before and behind.")
 
     @classmethod
@@ -177,7 +179,8 @@ class ChatQuery:
         description=(
             "What was said in a room that the viewer is in, oldest first; null for any other room. Give `first` (with `after`) to "
             "read forward, `last` (with `before`) to read backward; without any, the last 50. Other combinations, and a cursor of "
-            "another kind or room, are BAD_USER_INPUT. Messages are kept for 30 days, and no longer than their room is open."
+            "another kind or room, are BAD_USER_INPUT. Messages are kept for 30 days, and no longer than their room is open. More "
+            "than 32 MiB of ciphertext at once and then 4 MiB a second are refused with RATE_LIMITED and `retryAfter`."
         )
     )
     async def messages(  # noqa: PLR0917  # resolvers are called by name
@@ -204,7 +207,10 @@ class ChatQuery:
             known = known_id(room_id)
             window = chat.window(given(first), _place(given(after), known), given(last), _place(given(before), known))
             await seat_in(services.directory, known, viewer.user_id)
+            # As if it were full: those that are read at the same time must not each count on what is left.
+            services.throttle.history(viewer.user_id, chat.BYTES_AT_ONCE)
             page = await services.read(lambda uow: chat.history(uow.messages, known, window))
+            services.throttle.history(viewer.user_id, page.size - chat.BYTES_AT_ONCE)
             # Again, because the page may be newer than the look before it: somebody kicked meanwhile is shown nothing.
             room, seat = await seat_in(services.directory, known, viewer.user_id)
         except errors.NotFound:
@@ -235,17 +241,20 @@ class ChatMutation:
         services, viewer = info.context.services, info.context.viewer
         room_id, draft = known_id(input.room_id), input.draft()
         services.throttle.message(viewer.user_id, len(draft.ciphertext))
-        room, message = await services.transact(
-            lambda uow: chat.send_message(
-                uow,
-                services.franking,
-                viewer.user_id,
-                room_id,
-                draft,
-                new_id=services.new_id,
-                clock=services.clock,
+        await seat_in(services.directory, room_id, viewer.user_id)
+        # Writers of one room follow each other anyhow: here they wait without a connection, of which there are ten for everybody.
+        async with services.one_by_one.turn(room_id):
+            room, message = await services.transact(
+                lambda uow: chat.send_message(
+                    uow,
+                    services.franking,
+                    viewer.user_id,
+                    room_id,
+                    draft,
+                    new_id=services.new_id,
+                    clock=services.clock,
+                )
             )
-        )
         sender = next(m for m in room.members if m.id == message.sender_id)
         services.reached(sender.id)
         return SendMessageSuccess(

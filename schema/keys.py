@@ -265,11 +265,15 @@ class KeysQuery:
     ) -> list[KeyBundle] | None:
         services, viewer = info.context.services, info.context.viewer
         try:
-            room, seat = await seat_in(services.directory, known_id(room_id), viewer.user_id)
+            known = known_id(room_id)
+            looked_at, _ = await seat_in(services.directory, known, viewer.user_id)
+            found = await services.read(lambda uow: key_bundles(uow, looked_at))
+            # Again, because the keys may be newer than the look before them: somebody kicked meanwhile is shown nothing.
+            room, seat = await seat_in(services.directory, known, viewer.user_id)
         except errors.NotFound:
             return None
         services.reached(seat.id)
-        found, now = await services.read(lambda uow: key_bundles(uow, room)), services.clock()
+        now = services.clock()
         return [
             KeyBundle.of(keys.ClaimedBundle(bundle, None, None), member, room, viewer.user_id, now)
             for member, bundle in found
@@ -285,8 +289,8 @@ class KeysMutation:
             "Replaces the viewer's bundle and all of its one-time keys, and tells the rooms that the viewer is in. One-time keys "
             "that were handed out within 24 hours are left out, so that a retry hands none out twice. The bundle belongs to the "
             "account: a client whose user does not want to be recognised from one match to the next publishes a new one, with a "
-            "new identity key, before each. More than 1000 signatures at once and then 10 a second are refused with RATE_LIMITED "
-            "and `retryAfter`."
+            "new identity key, before each. More than 20 bundles at once and then one in 2 seconds, or than 1000 signatures at "
+            "once and then 10 a second, are refused with RATE_LIMITED and `retryAfter`."
         )
     )
     @answers(errors.InvalidInput)

@@ -15,8 +15,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from domain.chat import Message
-from domain.events import MessageSent
+from domain.chat import LONGEST_CIPHERTEXT, Message
+from domain.events import MemberLeft, MessageSent
 from domain.following import Follower, Lost, seat_in
 from domain.inbox import MESSAGE_KINDS, Entry, Position, View
 from schema.context import Context, Services
@@ -27,10 +27,12 @@ from schema.showing import Showing
 from schema.telling import MESSAGES_AT_ONCE, Telling, checked, patiently
 
 if TYPE_CHECKING:
-    from domain.ports import UnitOfWork
+    from domain.ports import Inbox, UnitOfWork
+    from domain.rooms.room import Member
 
 REPLAYED_AT_ONCE: Final = 16
-"""Messages that are read from the table at once: 1 MiB at most."""
+REPLAYED_BYTES: Final = 256 * 1024
+"""Messages, and bytes of ciphertext, that are read from the table at once: a stream holds them for as long as its client takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +65,48 @@ async def messages_of(context: Context, room_id: str, after: str | None) -> Asyn
     known = known_id(room_id)
     place = None if after is None else message_place(after, known) if names_message(after) else inbox_position(after)
     standing = await checked(context)
-    await seat_in(services.directory, known, viewer.user_id)
-    beginning = await _beginning(context, known, place)
+    _, seat = await seat_in(services.directory, known, viewer.user_id)
+    beginning = await _beginning(context, seat, place)
     return _stream(context, Telling(context, Showing(viewer.user_id, services.reached), standing), known, beginning)
 
 
-async def _beginning(context: Context, room_id: UUID, place: Position | int | None) -> _Beginning:
+async def _beginning(context: Context, seat: Member, place: Position | int | None) -> _Beginning:
     inbox, user_id = context.services.inbox, context.viewer.user_id
 
     async def newest(uow: UnitOfWork) -> int:
-        return await uow.messages.end(room_id)
+        return await uow.messages.end(seat.room_id)
 
-    # In each case the end of the inbox is taken before the table is looked at.
-    if isinstance(place, int):
-        return _Beginning(place, await inbox.end(user_id), behind=True)
-    if place is None:
-        end = await inbox.end(user_id)
-        return _Beginning(await context.services.read(newest), end)
+    # Whoever does not go on in the inbox: its end is taken before the table is looked at.
+    end = await inbox.end(user_id)
     known = await context.services.read(newest)
+    if isinstance(place, int):
+        # A place that no message has had yet, as after a restore of the database, must not swallow those that come.
+        return _Beginning(min(place, known), end, behind=place < known)
+    if place is None:
+        return _Beginning(known, end)
     # A commit that `newest` has seen may be a moment ahead of its event, which must not be taken for one before `place`.
     await inbox.settled(user_id)
-    batch = await inbox.read(user_id, place, View(MESSAGE_KINDS, room_id), 1)
-    if batch.lost:
-        return _Beginning(await context.services.read(newest), batch.position, lost=True)
-    return _Beginning(_place_of(batch.entries[0]) - 1 if batch.entries else known, place)
+    before = await _told_before(inbox, user_id, place, seat, known)
+    return _Beginning(known, end, lost=True) if before is None else _Beginning(before, place)
+
+
+async def _told_before(inbox: Inbox, user_id: UUID, place: Position, seat: Member, known: int) -> int | None:
+    """The place in the room up to which a client that read its inbox up to `place` was told everything; None when nobody knows.
+
+    `known` is the newest, unless the inbox has one behind `place`. Whoever left since then was not told what was sent meanwhile,
+    and no place behind that shows a hole when nothing before it does.
+    """
+    view, position = View(MESSAGE_KINDS | {MemberLeft}, seat.room_id), place
+    while not (batch := await inbox.read(user_id, position, view)).lost:
+        for entry in batch.entries:
+            if isinstance(entry.event, MessageSent):
+                return entry.event.seq - 1
+            if isinstance(entry.event, MemberLeft) and entry.event.member_id == seat.id:
+                return None
+        if not batch.entries:
+            return known
+        position = batch.position
+    return None
 
 
 async def _stream(
@@ -162,9 +182,13 @@ class _Joined:
         """The next page of the table. With the last one the stream is no longer behind."""
         seq = self._seq
         page = await patiently(
-            lambda: self._services.read(lambda uow: uow.messages.after(self._room_id, seq, REPLAYED_AT_ONCE))
+            lambda: self._services.read(
+                lambda uow: uow.messages.after(self._room_id, seq, REPLAYED_AT_ONCE, REPLAYED_BYTES)
+            )
         )
-        self._behind = len(page) == REPLAYED_AT_ONCE
+        size = sum(len(message.ciphertext) for message in page)
+        # Whatever a page had no place for would have had it here.
+        self._behind = len(page) == REPLAYED_AT_ONCE or size > REPLAYED_BYTES - LONGEST_CIPHERTEXT
         self._seq = page[-1].seq if page else seq
         return [_Sent(message, message_cursor(message.room_id, message.seq), message.sent_at) for message in page]
 

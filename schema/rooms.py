@@ -129,10 +129,16 @@ class Room:
 class RoomsQuery:
     """`rooms` and `room`."""
 
-    @strawberry.field(description="Open rooms that the viewer is in, the newest first.")
+    @strawberry.field(
+        description=(
+            "Open rooms that the viewer is in, the newest first. More than 2000 rooms in such lists at once and then 100 a second "
+            "are refused with RATE_LIMITED and `retryAfter`."
+        )
+    )
     async def rooms(self, info: Info) -> list[Room]:
         services, viewer = info.context.services, info.context.viewer
         held = await services.read(lambda uow: uow.rooms.held_by(viewer.user_id))
+        services.throttle.list_rooms(viewer.user_id, len(held))
         now = services.clock()
         return [Room.of(room, viewer.user_id, now) for room in held]
 

@@ -9,11 +9,13 @@ from collections.abc import AsyncGenerator
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
+from uuid import UUID
 
 import strawberry
 
+from domain.events import MemberLeft
 from domain.following import Follower, Lost, Standing, seat_in
-from domain.inbox import ALL_KINDS, KEY_KINDS, MATCH_KINDS, PRESENCE_KINDS, SIGNAL_KINDS, Position, View
+from domain.inbox import ALL_KINDS, KEY_KINDS, MATCH_KINDS, PRESENCE_KINDS, SIGNAL_KINDS, Entry, Position, View
 from domain.matchmaking.ticket import Ticket
 from domain.ports import UnitOfWork
 from domain.rooms.room import Room
@@ -113,8 +115,9 @@ class RealtimeSubscription:
             Cursor | None,
             strawberry.argument(
                 description=(
-                    "The `cursor` of the last event that was handled, or of an edge of `messages`. Only a cursor of an event that "
-                    "is no longer retained leads to `ResyncRequired`: one of a message never does."
+                    "The `cursor` of the last event that was handled, or of an edge of `messages`. Only a cursor of an event "
+                    "leads to `ResyncRequired`, when the event is no longer retained or the viewer has been outside since: one of "
+                    "a message never does."
                 )
             ),
         ] = strawberry.UNSET,
@@ -176,10 +179,11 @@ async def _presence(context: Context, room_id: str) -> AsyncGenerator[Any, None]
     viewer, services = context.viewer, context.services
     standing = await checked(context)
     position = await services.inbox.end(viewer.user_id)
-    room, _ = await seat_in(services.directory, known_id(room_id), viewer.user_id)
+    room, seat = await seat_in(services.directory, known_id(room_id), viewer.user_id)
     showing = Showing(viewer.user_id, services.reached)
     snapshot = showing.present(position, room, services.clock())
-    return _stream(context, showing, standing, View(PRESENCE_KINDS, room.id), position, first=snapshot)
+    view = View(PRESENCE_KINDS, room.id)
+    return _stream(context, showing, standing, view, position, first=snapshot, until_left=seat.id)
 
 
 async def _key_events(context: Context, room_id: str, after: str | None) -> AsyncGenerator[Any, None]:
@@ -202,12 +206,21 @@ async def _stream(
     *,
     first: Event | None = None,
     since: datetime | None = None,
+    until_left: UUID | None = None,
 ) -> AsyncGenerator[Any, None]:
-    """Tells `first`, then what the view shows behind `after` and not before `since`.
+    """Tells `first`, then what the view shows behind `after`; of what had happened already, nothing before `since`.
 
-    A view of a room ends with the viewer's seat in it.
+    A view of a room ends with the viewer's seat in it. With `until_left` it also ends with the leaving of that member: whoever is
+    back before it was told lacks what happened meanwhile.
     """
     services, user_id, room_id = context.services, context.viewer.user_id, view.room_id
+    end = await services.inbox.end(user_id)
+
+    def due(entry: Entry) -> bool:
+        # What comes from now on is told whatever its time: the clock may have been set back.
+        before = entry.position.epoch == end.epoch and entry.position.seq <= end.seq
+        return since is None or not before or entry.at >= since
+
     telling = Telling(context, showing, standing)
     ends = None if room_id is None else partial(telling.seat_ended, room_id)
     with services.hub.watch(user_id) as watch:
@@ -218,9 +231,11 @@ async def _stream(
             if isinstance(told, Lost):
                 yield await telling.lost(told.position, told.at)
                 continue
-            for entries in slices([entry for entry in told.entries if since is None or entry.at >= since]):
+            for entries in slices(list(filter(due, told.entries))):
                 await telling.prepare(entries)
                 for entry in entries:
                     event = await telling.event(entry)
                     if event is not None:
                         yield event
+                    if isinstance(entry.event, MemberLeft) and entry.event.member_id == until_left:
+                        return

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -23,6 +24,7 @@ from domain.errors import Conflict, Unavailable
 from domain.events import MemberUpdated, SignalReceived
 from domain.identity import User
 from domain.ports import UnitOfWork
+from domain.rooms.room import MemberStatus
 from domain.signaling import Offer
 from persistence.database import Database
 from persistence.directory import CachedRooms
@@ -105,6 +107,47 @@ async def test_a_doubt_costs_only_those_who_may_miss_something(parts: Parts, mon
         await parts.database.transact(work)
     assert await parts.inbox.end(told) != before[0]
     assert await parts.inbox.end(quiet) == before[1]
+
+
+HESITATION = """
+    CREATE FUNCTION hesitate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN PERFORM pg_sleep(1); END;
+        RETURN NULL;
+    END $$;
+"""
+"""At a commit: goes on for a second after it was given up on, and then commits."""
+
+
+async def test_a_commit_that_comes_late_is_seen_when_it_comes(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk stood still for half a minute: whoever was kicked then must not stay for as long as the room is remembered."""
+    monkeypatch.setattr("tests.world.Database", partial(Database, patience=0.5))
+    monkeypatch.setattr("persistence.database.DOUBT_SECONDS", 0.05)
+    async with open_world(database_url) as world:
+        owner, other = await world.people(2)
+        room = await world.open_room(owner, other)
+        async with world.database.engine.begin() as connection:
+            await connection.execute(text(HESITATION))
+            await connection.execute(
+                text(
+                    "CREATE CONSTRAINT TRIGGER hesitate AFTER UPDATE ON member DEFERRABLE INITIALLY DEFERRED"
+                    " FOR EACH ROW EXECUTE FUNCTION hesitate()"
+                )
+            )
+        with pytest.raises(Unavailable):
+            await world.kick(owner, seat(room, other).id)
+        assert (await world.directory.rooms((room.id,)))[room.id].holds(other)
+        assert await world.status(room, other) is MemberStatus.ONLINE
+        epoch = (await world.inbox.end(other)).epoch
+
+        async def seen() -> bool:
+            return not (await world.directory.rooms((room.id,)))[room.id].holds(other)
+
+        await until(seen)
+        assert await world.status(room, other) is MemberStatus.LEFT
+        assert (await world.inbox.end(other)).epoch != epoch
+    assert not any(task.get_name() == "doubt" for task in asyncio.all_tasks())
 
 
 async def test_a_database_that_hangs_is_given_up_on(parts: Parts) -> None:

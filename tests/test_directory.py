@@ -19,7 +19,7 @@ from domain.inbox import ALL_KINDS, View
 from domain.matchmaking.commit import NewMatch
 from domain.matchmaking.ticket import ChatMode, Preferences, Ticket, TicketStatus
 from domain.ports import UnitOfWork
-from domain.rooms.room import MatchEndReason, Room
+from domain.rooms.room import MatchEndReason, MediaState, Member, MemberRole, MemberStatus, Room, RoomKind
 from domain.signaling import HangUp, Offer
 from persistence import signals
 from persistence.database import Database
@@ -104,6 +104,29 @@ class World:
     async def told(self, user_id: UUID) -> list[object]:
         """The user's events so far."""
         return [entry.event for entry in (await self.inbox.read(user_id, None, View(ALL_KINDS), 10_000)).entries]
+
+
+def a_room(people: int) -> Room:
+    """A room with so many in it, which is nowhere."""
+    room_id = uuid4()
+    members = tuple(
+        Member(
+            id=uuid4(),
+            room_id=room_id,
+            user_id=uuid4(),
+            display_name="Ada",
+            role=MemberRole.MEMBER,
+            muted=False,
+            status=MemberStatus.ONLINE,
+            media=MediaState(),
+            typing_until=None,
+            position=position,
+            joined_at=START,
+            left_at=None,
+        )
+        for position in range(people)
+    )
+    return Room(room_id, RoomKind.INVITE, None, "Friends", 16, (), START, None, members)
 
 
 @asynccontextmanager
@@ -228,7 +251,7 @@ async def test_what_does_not_exist_is_none(world: World) -> None:
 
 async def test_the_cache_keeps_the_rooms_used_last(database_url: str) -> None:
     """Memory does not grow with every match that ever was."""
-    async with a_world(database_url, capacity=2) as world:
+    async with a_world(database_url, capacity=4) as world:
         rooms = [await world.match() for _ in range(3)]
         await world.directory.rooms([rooms[0].id])
         await world.directory.rooms([rooms[1].id])
@@ -238,6 +261,20 @@ async def test_the_cache_keeps_the_rooms_used_last(database_url: str) -> None:
         assert len(world.cache._room_of) == 4
         assert world.directory.cached_room_of_member(rooms[0].members[0].id) == rooms[0]
         assert world.directory.cached_room_of_member(rooms[1].members[0].id) is None
+
+
+def test_a_room_of_many_takes_the_place_of_many_rooms() -> None:
+    """Ten thousand rooms in which two hundred people were would be a gigabyte. One that is too large is kept alone."""
+    cache = CachedRooms(capacity=10)
+    pairs, crowd = [a_room(2) for _ in range(5)], a_room(9)
+    for room in pairs:
+        cache.store(room)
+    assert len(cache) == 5
+    cache.store(crowd)
+    assert (len(cache), cache.get(crowd.id), cache.of_member(pairs[4].members[0].id)) == (1, crowd, None)
+    enormous = a_room(11)
+    cache.store(enormous)
+    assert (len(cache), cache.get(enormous.id), len(cache._room_of)) == (1, enormous, 11)
 
 
 # ------------------------------------------------------------------------------------------ signals

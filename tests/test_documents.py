@@ -53,6 +53,7 @@ def test_syntax_and_validation_errors_have_their_codes() -> None:
 
 HOSTILE = {
     "10,000 aliases": "{" + " ".join(f"a{i}: hello" for i in range(10_000)) + "}",
+    "11 fields of the query": "{...A}  fragment A on Query {" + " ".join(f"a{i}: hello" for i in range(11)) + "}",
     "60 aliases": "{" + " ".join(f"a{i}: hello" for i in range(60)) + "}",
     "the same field over and over": "{" + "hello " * 900 + "}",
     "the same object over and over": "{" + "me { hello } " * 390 + "}",
@@ -97,6 +98,9 @@ def test_a_hostile_document_is_refused_before_it_costs_anything(name: str) -> No
 def test_ordinary_documents_pass_the_limits() -> None:
     """Code generators and GraphiQL write long documents; limits must not stand in their way."""
     store = documents()
+    assert isinstance(
+        store.prepare("{" + "me { hello } " * 100 + " ".join(f"a{i}: hello" for i in range(9)) + "}"), Prepared
+    )
     assert isinstance(store.prepare(get_introspection_query(input_value_deprecation=True)), Prepared)
     fragments = " ".join(f"fragment F{i} on Query {{ hello userId me {{ ...F{i + 1} }} }}" for i in range(8))
     assert isinstance(store.prepare("query A { ...F0 } " + fragments + " fragment F8 on Query { hello }"), Prepared)

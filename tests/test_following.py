@@ -113,6 +113,15 @@ async def test_an_update_that_waits_holds_up_only_later_updates() -> None:
     assert await throttled.told(2) == [(0.0, [UPDATE]), (0.25, [UPDATE, OTHER_UPDATE])]
 
 
+async def test_a_clock_that_is_set_back_holds_no_update_up() -> None:
+    """A server whose wall clock was an hour fast tells who is typing now, not in an hour."""
+    throttled = Throttled([(0.0, [UPDATE])])
+    await throttled.told(1)
+    throttled.now -= timedelta(hours=1)
+    throttled.inbox.deliver([(ADA, UPDATE)], (), throttled.now)
+    assert await throttled.told(1) == [(-3600.0, [UPDATE])]
+
+
 async def test_a_full_page_is_told_at_once() -> None:
     """A signal behind sixty-four updates of one member does not wait for them."""
     throttled = Throttled([(0.0, [UPDATE]), (0.01, [*([UPDATE] * PAGE), SIGNAL])])

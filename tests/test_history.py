@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pytest
 
-from domain.errors import BadInput
+from domain.errors import BadInput, RateLimited
 from domain.identity import Caller
 from domain.inbox import Position
 from domain.ports import UnitOfWork
@@ -90,6 +90,50 @@ async def test_fifty_is_the_usual_page(world: World) -> None:
     assert texts(await page(world, ada, room)) == [str(n) for n in range(11, 61)]
     assert texts(await page(world, ada, room, after=cursors[0])) == [str(n) for n in range(2, 52)]
     assert texts(await page(world, ada, room, before=cursors[59])) == [str(n) for n in range(10, 60)]
+
+
+async def test_a_page_of_the_largest_messages_is_a_mebibyte_and_says_that_there_are_more(world: World) -> None:
+    """A hundred messages of 64 KiB would be an answer of 9 MB: both ways of paging stop earlier, truthfully, and miss nothing."""
+    ada = await world.user("Ada")
+    room = await world.open_room(ada)
+    for n in range(1, 41):
+        world.clock.forward(seconds=1)
+        await sent(world, ada, room, "x" * (64 * 1024 if n <= 34 else 1))
+    whole = range(1, 41)
+
+    async def read(**arguments: object) -> tuple[list[int], bool, bool]:
+        found = await page(world, ada, room, **arguments)
+        info = found["pageInfo"]
+        places = [message_place(edge["cursor"], room.id) for edge in found["edges"]]
+        return places, info["hasPreviousPage"], info["hasNextPage"]
+
+    cursor = [message_cursor(room.id, n) for n in range(42)]
+    assert await read(first=100) == (list(whole[:16]), False, True)
+    assert await read(first=100, after=cursor[16]) == (list(whole[16:32]), True, True)
+    assert await read(first=100, after=cursor[32]) == (list(whole[32:]), True, False)
+    assert await read(last=100) == (list(whole[19:]), True, False)
+    assert await read(last=100, before=cursor[20]) == (list(whole[3:19]), True, True)
+    assert await read(last=100, before=cursor[4]) == (list(whole[:3]), False, True)
+    assert await read(first=1) == ([1], False, True)
+    assert await read(last=2, before=cursor[35]) == ([33, 34], True, True)
+
+
+async def test_pages_are_limited_by_what_they_hold(world: World) -> None:
+    """Somebody who asks for many megabytes at once must not take the memory of the server; whoever scrolls never notices."""
+    ada = await world.user("Ada")
+    room = await world.open_room(ada)
+    for _ in range(16):
+        await sent(world, ada, room, "x" * 64 * 1024)
+    pages = " ".join(f"a{n}: messages(roomId: $room) {{ pageInfo {{ endCursor }} }}" for n in range(40))
+    answer = await world.ask(f"query($room: ID!) {{ {pages} }}", ada, room=str(room.id))
+    assert sum(answer.data[f"a{n}"] is not None for n in range(40)) == 32
+    assert [type(failure) for failure in answer.failures] == [RateLimited] * 8
+    with pytest.raises(RateLimited):
+        await page(world, ada, room)
+    world.clock.forward(seconds=1)
+    for _ in range(200):
+        await page(world, ada, room, first=1)
+        world.clock.forward(seconds=0.05)
 
 
 async def test_an_empty_room_is_an_empty_page(world: World) -> None:

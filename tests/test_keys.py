@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from domain.errors import DomainError, InvalidInput, NoKeys
+from api.buckets import PUBLICATIONS_A_SECOND, PUBLICATIONS_BURST
+from domain.errors import DomainError, InvalidInput, NoKeys, RateLimited
 from domain.events import KeysPublished
 from domain.keys.bundle import (
     ClaimedBundle,
@@ -128,15 +129,15 @@ async def test_a_room_that_was_entered_meanwhile_is_told_too(world: World) -> No
     async def transact_late(work: Callable[[UnitOfWork], object]) -> object:
         async def late(uow: UnitOfWork) -> object:
             if not rooms:
-                seats = uow.rooms.held_by
+                seats = uow.rooms.held_ids
 
-                async def held_by(user_id: UUID) -> object:
+                async def held_ids(user_id: UUID) -> object:
                     found = await seats(user_id)
                     if not rooms:
                         rooms.append(await world.match(owner, stranger))
                     return found
 
-                uow.rooms.held_by = held_by  # type: ignore[method-assign,assignment]  # a moment that is too short to hit
+                uow.rooms.held_ids = held_ids  # type: ignore[method-assign,assignment]  # a moment that is too short to hit
             return await work(uow)  # type: ignore[misc]  # awaitable
 
         return await world.database.transact(late)
@@ -153,6 +154,17 @@ async def test_a_room_that_was_entered_meanwhile_is_told_too(world: World) -> No
     assert key_events(await world.told(stranger)) == [
         KeysPublished(room.id, seat(room, owner).id, identity_changed=True)
     ]
+
+
+async def test_publications_are_limited(world: World) -> None:
+    """Each is told to everybody in up to a hundred rooms: 1,600 inboxes, and a third of a second of the server's time."""
+    owner = await world.person()
+    for _ in range(PUBLICATIONS_BURST):
+        await publish(world, owner, RING.x3dh())
+    with pytest.raises(RateLimited):
+        await publish(world, owner, RING.x3dh())
+    world.clock.forward(seconds=1 / PUBLICATIONS_A_SECOND)
+    await publish(world, owner, RING.x3dh())
 
 
 # ------------------------------------------------------------------------------------------ adding

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
@@ -14,13 +14,17 @@ from x3dh import Bundle, HashFunction, IdentityKeyFormat, State
 from domain.errors import BadInput, Forbidden, RateLimited, Unauthenticated
 from domain.identity import Caller, SessionScope
 from domain.inbox import Position
+from domain.ports import UnitOfWork
 from domain.rooms.leaving import leave_room
 from domain.rooms.room import Room
 from persistence.limits import PostgresRateLimits
+from schema.api import schema
 from schema.cursors import inbox_cursor, message_cursor
 from tests.keyring import Keyring, curve_key, kem_key, publication_input, shown, shown_all, text
 from tests.test_messages_stream import Stream, streaming, subscribe
 from tests.world import World, seat
+
+T = TypeVar("T")
 
 COUNTS = "oneTimePreKeyCount oneTimeKemKeyCount"
 BUNDLE = """{ member { id displayName status } suite identityKey signedPreKey { keyId key signature }
@@ -201,6 +205,23 @@ async def test_keys_of_a_room_are_for_its_members(world: World) -> None:
     await world.end(room)
     assert (await world.ask(KEYS, ada, id=str(room.id))).data == {"keys": None}
     assert (await world.ask(ME, ada)).data["me"]["oneTimePreKeyCount"] == 5
+
+
+async def test_who_is_kicked_while_keys_are_read_is_not_shown_them(world: World) -> None:
+    """Between the look at the seat and the reading somebody may be made to leave, and others publish on."""
+    ada, bob, room = await friends(world)
+    await asked(world, ada, PUBLISH, **publication_input(RING.x3dh()))
+    context = world.context(bob)
+    read = context.services.read
+
+    async def overtaken(work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        await world.put_out(room, bob, kicked=True)
+        return await read(work)
+
+    overtaking = replace(context, services=replace(context.services, read=overtaken))
+    result = await schema.execute(KEYS, {"id": str(room.id)}, context_value=overtaking)
+    assert result.errors is None
+    assert result.data == {"keys": None}
 
 
 async def test_keys_of_a_room_are_shown_in_the_order_of_joining(world: World) -> None:

@@ -430,6 +430,56 @@ async def test_who_comes_back_while_the_stream_runs_misses_nothing(world: World)
     await stream.close()
 
 
+@pytest.mark.parametrize("sent_after", [0, 1])
+async def test_who_was_outside_while_nothing_was_followed_is_told_so(world: World, sent_after: int) -> None:
+    """A phone that was lost for half a minute takes its seat again and goes on behind its last event: what was said meanwhile is in
+    no inbox of its user, and keeping quiet about that would be a hole.
+    """
+    room, (ada, bob) = await friends(world, "Ada", "Bob")
+    stream = await follow(world, ada, room)
+    await sent(world, bob, room, 1)
+    seen = (await stream.next())["cursor"]
+    await stream.close()
+    await world.leave(ada, room)
+    await sent(world, bob, room, 2)
+    await world.enter(ada, world.invite_code(room))
+    for n in range(sent_after):
+        await sent(world, bob, room, n)
+    stream = await follow(world, ada, room, seen)
+    assert await stream.kinds(1) == ["ResyncRequired"]
+    await sent(world, bob, room, 3)
+    assert await places(stream, room, 1) == [3 + sent_after]
+    await stream.close()
+
+
+async def test_who_was_outside_after_a_message_they_lack_is_told_all_from_there(world: World) -> None:
+    """What was sent before the absence shows where the hole begins, so nobody need be bothered. That others left is no absence."""
+    room, (ada, bob, cat) = await friends(world, "Ada", "Bob", "Cat")
+    quiet = inbox_cursor(await world.inbox.end(ada.user_id))
+    await world.leave(cat, room)
+    stream = await follow(world, ada, room, quiet)
+    await sent(world, bob, room, 1)
+    assert await places(stream, room, 1) == [1]
+    await stream.close()
+    await world.leave(ada, room)
+    await sent(world, bob, room, 2)
+    await world.enter(ada, world.invite_code(room))
+    await sent(world, bob, room, 3)
+    stream = await follow(world, ada, room, quiet)
+    assert await places(stream, room, 3) == [1, 2, 3]
+    await stream.close()
+
+
+async def test_a_place_that_no_message_has_had_swallows_none(world: World) -> None:
+    """After a restore of the database a client may know a place that the room has not come to again."""
+    room, (ada, bob) = await friends(world, "Ada", "Bob")
+    await sent(world, bob, room, 1)
+    stream = await follow(world, ada, room, message_cursor(room.id, 1000))
+    await sent(world, bob, room, 2)
+    assert await places(stream, room, 1) == [2]
+    await stream.close()
+
+
 @pytest.mark.parametrize("after", ["live", "table"])
 async def test_who_is_outside_for_one_message_is_told_it_once_back(
     world: World, monkeypatch: pytest.MonkeyPatch, after: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -333,14 +333,14 @@ async def test_a_seat_taken_while_somebody_returns_is_not_left_away(
 ) -> None:
     """Rooms are locked before users, so which rooms these are is read before: what is missed there must be noticed."""
     ada, _, room = await gone(world, 3)
-    held_by, calls = RoomRepository.held_by, 0
+    held_ids, calls = RoomRepository.held_ids, 0
 
-    async def late(self: RoomRepository, user_id: UUID) -> Sequence[Room]:
+    async def late(self: RoomRepository, user_id: UUID) -> frozenset[UUID]:
         nonlocal calls
         calls += 1
-        return () if calls == 1 else await held_by(self, user_id)
+        return frozenset() if calls == 1 else await held_ids(self, user_id)
 
-    monkeypatch.setattr(RoomRepository, "held_by", late)
+    monkeypatch.setattr(RoomRepository, "held_ids", late)
     await world.connect(ada)
     assert calls == 4
     assert await world.status(room, ada) is MemberStatus.ONLINE

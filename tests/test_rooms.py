@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from api.presence import Reached
-from domain.errors import Unauthenticated
+from domain.errors import RateLimited, Unauthenticated
 from domain.ports import UnitOfWork
 from domain.rooms.room import MediaState, MemberRole, MemberStatus, RoomKind
 from schema.rooms import Member, Room
@@ -98,6 +98,18 @@ async def test_rooms_need_signing_in(world: World) -> None:
     for operation in (ROOMS, '{ room(id: "1") { id } }'):
         answer = await world.ask(operation)
         assert [type(failure) for failure in answer.failures] == [Unauthenticated]
+
+
+async def test_lists_of_rooms_are_limited_by_what_they_show(world: World) -> None:
+    """Somebody in a hundred full rooms could keep a core busy by asking for them ten times a second."""
+    ada = await world.user()
+    for _ in range(10):
+        await world.open_room(ada)
+    lists = " ".join(f"a{n}: rooms {{ id }}" for n in range(201))
+    answer = await world.ask(f"{{ {lists} }}", ada)
+    assert [type(failure) for failure in answer.failures] == [RateLimited]
+    world.clock.forward(seconds=0.1)
+    assert len((await world.ask(ROOMS, ada)).data["rooms"]) == 10
 
 
 async def test_asking_for_a_room_shows_that_its_member_was_reached(world: World) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -14,7 +14,7 @@ from domain.events import MatchEnded, MemberJoined, MemberLeft, MemberUpdated, Q
 from domain.identity import Grant, RefreshToken, Session, SessionScope, sign_out
 from domain.matchmaking.ticket import QueueLeaveReason, TicketStatus
 from domain.ports import UnitOfWork
-from domain.rooms.room import MatchEndReason, MemberLeaveReason, MemberRole, Room
+from domain.rooms.room import MatchEndReason, MemberLeaveReason, MemberRole
 from tests.world import START, World, open_world, seat
 
 T = TypeVar("T")
@@ -99,15 +99,15 @@ async def test_a_match_that_opens_while_its_user_signs_out_ends_too(world: World
 
     async def overtaken(work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
         async def meddled(uow: UnitOfWork) -> T:
-            look = uow.rooms.held_by
+            look = uow.rooms.held_ids
 
-            async def held_by(user_id: UUID) -> Sequence[Room]:
+            async def held_ids(user_id: UUID) -> frozenset[UUID]:
                 found = await look(user_id)
                 if not opened:
                     opened.append((await world.match(one.user.id, other.user.id)).id)
                 return found
 
-            cast("Any", uow.rooms).held_by = held_by
+            cast("Any", uow.rooms).held_ids = held_ids
             return await work(uow)
 
         return await world.database.transact(meddled)

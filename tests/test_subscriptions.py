@@ -39,6 +39,7 @@ from persistence.inbox.memory import RETENTION
 from schema.cursors import inbox_cursor, inbox_position, message_cursor
 from schema.subscriptions import RealtimeSubscription
 from tests.stream_world import ADA, START, World, a_room, a_ticket, stream_world
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -349,6 +350,20 @@ async def test_signals_begin_with_those_already_sent(world: World) -> None:
     assert await stream.quiet()
 
 
+async def test_signals_are_told_whatever_the_clock_says(world: World) -> None:
+    """Set back by a minute just after two have met, it must not keep their offers from each other for that minute."""
+    room = world.has(a_room())
+    early, late = (SignalReceived(uuid4(), room.id, room.members[1].id, None, Offer("v=0")) for _ in range(2))
+    world.put(early, at=START - timedelta(seconds=1))
+    world.now = START - timedelta(minutes=1)
+    stream = await world.follow("signals", room=room)
+    waiting = asyncio.ensure_future(stream.next())
+    await until(lambda: world.hub.watched)
+    world.put(late)
+    assert (await waiting)["id"] == str(late.id)
+    await stream.close()
+
+
 async def test_presence_begins_with_everyone_and_tells_who_comes_and_goes(world: World) -> None:
     """A list of people can be drawn from this stream alone."""
     room = world.has(a_room())
@@ -363,6 +378,18 @@ async def test_presence_begins_with_everyone_and_tells_who_comes_and_goes(world:
     updated = await stream.next()
     assert updated["member"] == {"id": str(away.id), "media": {"camera": True}, "typing": False}
     await stream.close()
+
+
+async def test_presence_ends_with_a_leaving_although_the_viewer_is_back(world: World) -> None:
+    """What happened while they were outside is in no inbox of theirs: the list of people would be wrong from then on."""
+    room = world.has(a_room())
+    stream = await world.follow("presence", room=room)
+    assert await stream.kinds(1) == ["PresenceSnapshot"]
+    me, other = (m.id for m in room.members)
+    world.put(MemberLeft(room.id, other, MemberLeaveReason.LEFT), MemberLeft(room.id, me, MemberLeaveReason.LEFT))
+    world.put(MemberJoined(room.id, me))
+    assert await stream.kinds(2) == ["MemberLeft", "MemberLeft"]
+    assert await stream.ended()
 
 
 @pytest.mark.parametrize("how", ["closed", "left"])

@@ -50,6 +50,7 @@ async def publish_keys(
     check_publication(offered)
     throttle.keys(user_id, offered.signatures)
     await verify_publication(verifier, offered)
+    throttle.publication(user_id)  # Not earlier: what is refused is told to nobody.
     for _ in range(PUBLISH_ATTEMPTS):
         counts = await transact(lambda uow: _publish(uow, user_id, offered, clock()))
         if counts is not None:
@@ -60,8 +61,7 @@ async def publish_keys(
 async def _publish(uow: UnitOfWork, user_id: UUID, offered: Publication, now: datetime) -> KeyCounts | None:
     """None, with nothing changed, when a seat was taken while the rooms were being locked: those in there would not be warned."""
     rooms = await lock_held(uow, user_id)
-    known = {room.id for room in rooms}
-    if any(room.id not in known for room in await uow.rooms.held_by(user_id)):
+    if await uow.rooms.held_ids(user_id) - {room.id for room in rooms}:
         return None
     before = (await uow.keys.of((user_id,))).get(user_id)
     gone = await uow.keys.handed_out(user_id, _bytes_of(offered.one_time))

@@ -61,9 +61,9 @@ async def lock_held(uow: UnitOfWork, user_id: UUID) -> Sequence[Room]:
 
     Which rooms these are is read before, because rooms come before heads in the lock order: a seat taken in between is missing.
     """
-    held = await uow.rooms.held_by(user_id)
+    held = await uow.rooms.held_ids(user_id)
     if held:
-        return await uow.lock_rooms((room.id for room in held), also=(user_id,))
+        return await uow.lock_rooms(held, also=(user_id,))
     await uow.lock_users((user_id,))
     return ()
 

@@ -32,6 +32,8 @@ class DocumentLimits:
     tokens: int = 2_000
     depth: int = 15
     """Nested fields; what is below `__schema` and `__type` is bounded by a specified rule instead."""
+    roots: int = 10
+    """Fields of the operation itself, each under another name: each is a use case, and all their results are held at once."""
     fields: int = 1_000
     aliases: int = 50
     directives: int = 50
@@ -100,6 +102,7 @@ def _check_operation(operation: OperationDefinitionNode, measure: _Measure, limi
     )
     for what, count, limit in (
         ("levels", size.depth, limits.depth),
+        ("fields of its own", measure.roots(operation), limits.roots),
         ("fields", size.fields, limits.fields),
         ("aliases", size.aliases, limits.aliases),
         ("directives", size.directives + own, limits.directives),
@@ -155,6 +158,10 @@ class _Measure:
             aliases += inner.aliases
             directives += inner.directives
         return Size(depth, fields, aliases, directives)
+
+    def roots(self, operation: OperationDefinitionNode) -> int:
+        """Under how many different names the operation selects fields of its own."""
+        return len({(node.alias or node.name).value for node in self._fields([operation.selection_set])})
 
     def pairs(self, operation: OperationDefinitionNode) -> int:
         """Pairs of fields with the same response name, over an operation whose expanded fields were counted before."""

@@ -32,6 +32,13 @@ OVERSIZE_SDP = "v" * (64 * 1024 + 1)
 
 # ------------------------------------------------------------------------------------------ not signed in
 
+_KEY = base64.b64encode(b"\x09" + bytes(31)).decode()
+_BUNDLE = {
+    "identityKey": _KEY,
+    "signedPreKey": {"keyId": 1, "key": _KEY, "signature": base64.b64encode(bytes(64)).decode()},
+}
+_MESSAGE = {"roomId": NOWHERE, "clientMessageId": "1", "ciphertext": _KEY}
+
 SIGNED_IN_ONLY: dict[str, tuple[str, JSON]] = {
     "ticket": (documents.TICKET, {}),
     "rooms": (documents.ROOMS, {}),
@@ -44,10 +51,29 @@ SIGNED_IN_ONLY: dict[str, tuple[str, JSON]] = {
     "skip": (documents.SKIP, {"input": {"roomId": NOWHERE}}),
     "sendSignal": (documents.SEND_SIGNAL, {"input": {"to": NOWHERE, "signal": {"hangUp": {}}}}),
     "updatePresence": (documents.UPDATE_PRESENCE, {"input": {"roomId": NOWHERE}}),
+    "roomByInvite": (documents.ROOM_BY_INVITE, {"inviteCode": "00000-00000-00000-00000"}),
+    "messages": (documents.MESSAGES, {"roomId": NOWHERE}),
+    "keys": (documents.KEYS, {"roomId": NOWHERE}),
+    "createRoom": (documents.CREATE_ROOM, {"input": {"name": "Den"}}),
+    "joinRoom": (documents.JOIN_ROOM, {"input": {"inviteCode": "00000-00000-00000-00000"}}),
+    "leaveRoom": (documents.LEAVE_ROOM, {"input": {"roomId": NOWHERE}}),
+    "rotateInvite": (documents.ROTATE_INVITE, {"input": {"roomId": NOWHERE}}),
+    "closeRoom": (documents.CLOSE_ROOM, {"input": {"roomId": NOWHERE}}),
+    "muteMember": (documents.MUTE, {"input": {"memberId": NOWHERE}}),
+    "unmuteMember": (documents.UNMUTE, {"input": {"memberId": NOWHERE}}),
+    "kickMember": (documents.KICK, {"input": {"memberId": NOWHERE}}),
+    "promoteMember": (documents.PROMOTE, {"input": {"memberId": NOWHERE}}),
+    "demoteMember": (documents.DEMOTE, {"input": {"memberId": NOWHERE}}),
+    "sendMessage": (documents.SEND_MESSAGE, {"input": _MESSAGE}),
+    "publishKeys": (documents.PUBLISH_KEYS, {"input": _BUNDLE}),
+    "addOneTimePreKeys": (documents.ADD_PRE_KEYS, {"input": {}}),
+    "claimKeyBundle": (documents.CLAIM_KEYS, {"input": {"memberId": NOWHERE, "requestId": "1"}}),
     "events": (documents.EVENTS, {}),
     "matchEvents": (documents.MATCH_EVENTS, {}),
     "signals": (documents.SIGNALS, {"roomId": NOWHERE}),
     "presence": (documents.PRESENCE, {"roomId": NOWHERE}),
+    "messagesLive": (documents.MESSAGES_LIVE, {"roomId": NOWHERE}),
+    "keyEvents": (documents.KEYS_LIVE, {"roomId": NOWHERE}),
 }
 
 
@@ -198,6 +224,22 @@ def _candidates(*candidates: JSON, **other: object) -> Callable[[Seat], JSON]:
     return _signal({"candidates": {"candidates": list(candidates), **other}})
 
 
+def _message(**other: object) -> Callable[[Seat], JSON]:
+    return lambda seat: {**_MESSAGE, "roomId": seat.room_id, **other}
+
+
+def _claim(whose: str, request_id: str = "1") -> Callable[[Seat], JSON]:
+    return lambda seat: {"memberId": getattr(seat, whose), "requestId": request_id}
+
+
+RULING = {
+    "mute": documents.MUTE,
+    "unmute": documents.UNMUTE,
+    "kick": documents.KICK,
+    "promote": documents.PROMOTE,
+    "demote": documents.DEMOTE,
+}
+
 BAD: dict[str, Bad] = {
     "sign in without a name": Bad(documents.SIGN_IN, {"displayName": "  "}, "displayName"),
     "sign in with a name of 41": Bad(documents.SIGN_IN, {"displayName": "x" * 41}, "displayName"),
@@ -262,6 +304,63 @@ BAD: dict[str, Bad] = {
         documents.SEND_SIGNAL, _signal({"hangUp": {}}, clientSignalId="x" * 5000), "clientSignalId"
     ),
     "a hang-up for no reason": Bad(documents.SEND_SIGNAL, _signal({"hangUp": {"reason": "BORED"}}), codes=MALFORMED),
+    "a room without a name": Bad(documents.CREATE_ROOM, {"name": "\u200b"}, "name"),
+    "a room whose name reads backward": Bad(documents.CREATE_ROOM, {"name": "\u202eroom"}, "name"),
+    "a room with a name of 81": Bad(documents.CREATE_ROOM, {"name": "x" * 81}, "name"),
+    "a room for one": Bad(documents.CREATE_ROOM, {"name": "Den", "capacity": 1}, "capacity"),
+    "a room for 2147483647": Bad(documents.CREATE_ROOM, {"name": "Den", "capacity": 2**31 - 1}, "capacity"),
+    "a room for 2147483648": Bad(documents.CREATE_ROOM, {"name": "Den", "capacity": 2**31}, codes=MALFORMED),
+    "enter by a room's ID": Bad(documents.JOIN_ROOM, lambda seat: {"inviteCode": seat.room_id}, answer="NotFoundError"),
+    "enter by a long code": Bad(documents.JOIN_ROOM, {"inviteCode": "\0" * 100_000}, answer="NotFoundError"),
+    "leave an unknown room": Bad(documents.LEAVE_ROOM, {"roomId": NOWHERE}, answer="NotFoundError"),
+    "leave a room in capitals": Bad(
+        documents.LEAVE_ROOM, lambda seat: {"roomId": seat.room_id.upper()}, answer="NotFoundError"
+    ),
+    "close a match": Bad(documents.CLOSE_ROOM, lambda seat: {"roomId": seat.room_id}, answer="NotAllowedError"),
+    "invite into a match": Bad(
+        documents.ROTATE_INVITE, lambda seat: {"roomId": seat.room_id}, answer="NotAllowedError"
+    ),
+    **{
+        f"{name} a partner": Bad(document, lambda seat: {"memberId": seat.partner_id}, answer="NotAllowedError")
+        for name, document in RULING.items()
+    },
+    **{
+        f"{name} oneself": Bad(document, lambda seat: {"memberId": seat.member_id}, answer="NotAllowedError")
+        for name, document in RULING.items()
+    },
+    **{
+        f"{name} nobody": Bad(document, {"memberId": "\0"}, answer="NotFoundError") for name, document in RULING.items()
+    },
+    "a message to nowhere": Bad(documents.SEND_MESSAGE, _MESSAGE, answer="NotFoundError"),
+    "a message without an ID": Bad(documents.SEND_MESSAGE, _message(clientMessageId=""), "clientMessageId"),
+    "a message with an ID of 65": Bad(documents.SEND_MESSAGE, _message(clientMessageId="x" * 65), "clientMessageId"),
+    "a message with NUL in its ID": Bad(documents.SEND_MESSAGE, _message(clientMessageId="a\0"), "clientMessageId"),
+    "an empty message": Bad(documents.SEND_MESSAGE, _message(ciphertext=""), "ciphertext"),
+    "a message above 64 KiB": Bad(documents.SEND_MESSAGE, _message(ciphertext="A" * 87_384), "ciphertext"),
+    "a message in the alphabet of URLs": Bad(documents.SEND_MESSAGE, _message(ciphertext="_-__"), codes=MALFORMED),
+    "a message without padding": Bad(documents.SEND_MESSAGE, _message(ciphertext="AA"), codes=MALFORMED),
+    "a message with spare bits": Bad(documents.SEND_MESSAGE, _message(ciphertext="AB=="), codes=MALFORMED),
+    "a message with a line break": Bad(documents.SEND_MESSAGE, _message(ciphertext="AA==\n"), codes=MALFORMED),
+    "a short commitment": Bad(documents.SEND_MESSAGE, _message(commitment="AAAA"), "commitment"),
+    "keys of small order": Bad(
+        documents.PUBLISH_KEYS, {**_BUNDLE, "identityKey": base64.b64encode(bytes(32)).decode()}, "identityKey"
+    ),
+    "keys that nobody signed": Bad(documents.PUBLISH_KEYS, _BUNDLE, "signedPreKey.signature"),
+    "a key ID of 2147483648": Bad(
+        documents.ADD_PRE_KEYS, {"oneTimePreKeys": [{"keyId": 2**31, "key": _KEY}]}, codes=MALFORMED
+    ),
+    "a key ID of -1": Bad(
+        documents.ADD_PRE_KEYS, {"oneTimePreKeys": [{"keyId": -1, "key": _KEY}]}, "oneTimePreKeys.0.keyId"
+    ),
+    "10,000 keys": Bad(
+        documents.ADD_PRE_KEYS, {"oneTimePreKeys": [{"keyId": 1, "key": _KEY}] * 10_000}, "oneTimePreKeys"
+    ),
+    "keys for no bundle": Bad(documents.ADD_PRE_KEYS, {}, answer="NoKeysError"),
+    "keys of somebody without": Bad(documents.CLAIM_KEYS, _claim("partner_id"), answer="NoKeysError"),
+    "keys of oneself": Bad(documents.CLAIM_KEYS, _claim("member_id"), answer="NotFoundError"),
+    "keys of a room": Bad(documents.CLAIM_KEYS, _claim("room_id"), answer="NotFoundError"),
+    "keys for an endless request": Bad(documents.CLAIM_KEYS, _claim("partner_id", "x" * 65), codes=MALFORMED),
+    "keys for a request with NUL": Bad(documents.CLAIM_KEYS, _claim("partner_id", "\0"), codes=MALFORMED),
 }
 
 
