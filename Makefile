@@ -41,7 +41,7 @@ format: $(DEV) ## Format, and mend what ruff can mend by itself
 	$(PY) -m ruff format
 	$(PY) -m ruff check --fix
 
-bench: $(DEV) ## Measure call set-ups, matching and memory
+bench: $(DEV) ## Measure call set-ups, messages, claims of keys, history, memory and matching
 	@exec $(PY) -m bench $(ARGS)
 
 schema: $(RUNTIME) ## Write the public schema to schema.graphql

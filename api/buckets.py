@@ -16,7 +16,7 @@ SIGNAL_BYTES_BURST, SIGNAL_BYTES_A_SECOND = 1024 * 1024, 128 * 1024.0
 CHANGES_BURST, CHANGES_A_SECOND = 20, 10.0
 MOVES_BURST, MOVES_A_SECOND = 60, 3.0
 """Joins, leaves and skips: faster than any finger, and too slow to pull everybody who waits out of the queue again and again."""
-RULES_BURST, RULES_A_SECOND = 60, 3.0
+ROOM_CHANGES_BURST, ROOM_CHANGES_A_SECOND = 60, 3.0
 """Makings, enterings and leavings of rooms, and what is done to their members: each takes the locks of up to sixteen people."""
 MESSAGES_BURST, MESSAGES_A_SECOND = 64, 20.0
 """A client that encrypts for each member of a room by itself sends fifteen for one."""
@@ -81,7 +81,7 @@ class LocalThrottle:
         self._bytes = Buckets(SIGNAL_BYTES_BURST, SIGNAL_BYTES_A_SECOND, monotonic)
         self._changes = Buckets(CHANGES_BURST, CHANGES_A_SECOND, monotonic)
         self._moves = Buckets(MOVES_BURST, MOVES_A_SECOND, monotonic)
-        self._rules = Buckets(RULES_BURST, RULES_A_SECOND, monotonic)
+        self._room_changes = Buckets(ROOM_CHANGES_BURST, ROOM_CHANGES_A_SECOND, monotonic)
         self._messages = Buckets(MESSAGES_BURST, MESSAGES_A_SECOND, monotonic)
         self._message_bytes = Buckets(MESSAGE_BYTES_BURST, MESSAGE_BYTES_A_SECOND, monotonic)
         self._signatures = Buckets(SIGNATURES_BURST, SIGNATURES_A_SECOND, monotonic)
@@ -102,7 +102,7 @@ class LocalThrottle:
         _take_all(((self._moves, 1),), user_id)
 
     def room(self, user_id: Hashable) -> None:
-        _take_all(((self._rules, 1),), user_id)
+        _take_all(((self._room_changes, 1),), user_id)
 
     def list_rooms(self, user_id: Hashable, count: int) -> None:
         _take_all(((self._listed, count),), user_id)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from api.tokens import RootSecrets
+
+PURPOSE: Final = "franking-tag"
 
 
 class DerivedFrankingKeys:
@@ -14,13 +15,12 @@ class DerivedFrankingKeys:
 
     def __init__(self, roots: RootSecrets) -> None:
         self._roots = roots
-        self._derived = functools.cache(lambda key_id: roots.derive(key_id, "franking-tag"))
 
     def newest(self) -> tuple[str, bytes]:
         """See `ports.FrankingKeys`."""
         key_id = self._roots.key_ids[0]
-        return key_id, self._derived(key_id)
+        return key_id, self._roots.derive(key_id, PURPOSE)
 
     def get(self, key_id: str) -> bytes | None:
         """See `ports.FrankingKeys`."""
-        return self._derived(key_id) if key_id in self._roots.key_ids else None
+        return self._roots.derive(key_id, PURPOSE) if key_id in self._roots.key_ids else None

@@ -37,6 +37,11 @@ MAX_BODY = 1024 * 1024
 BODY_SECONDS = 10.0
 """How long a request's body may take to arrive."""
 
+MUTATIONS_AT_ONCE = 2
+"""Of one user, who else takes all connections of the pool while they wait for their own inbox. With one on each of five sockets,
+that is seven of the ten."""
+MUTATIONS_WAITING = 32
+
 
 @dataclass(frozen=True, slots=True)
 class _Operation:
@@ -77,7 +82,7 @@ class GraphQLHTTP:
     """Root fields that need nobody signed in: with an expired token they are answered as without one."""
     max_body: int = MAX_BODY
     body_seconds: float = BODY_SECONDS
-    turns: Turns = field(default_factory=Turns)
+    turns: Turns = field(default_factory=lambda: Turns(MUTATIONS_AT_ONCE, MUTATIONS_WAITING))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -125,7 +130,7 @@ class GraphQLHTTP:
             message = "Subscriptions are served over WebSocket, by the subprotocol graphql-transport-ws."
             raise _Refused(400, {"errors": [failure("BAD_USER_INPUT", message)]}, well_formed=True)
         context = self.make_context(caller, request, None)
-        turn = self.turns.of(caller.user_id) if caller and kind is OperationType.MUTATION else nullcontext()
+        turn = self.turns.turn(caller.user_id) if caller and kind is OperationType.MUTATION else nullcontext()
         async with turn:
             result = await self.engine.execute(prepared, operation.variables, operation.name, context)
         if "data" not in result:

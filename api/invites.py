@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import hmac
 import unicodedata
@@ -33,7 +32,6 @@ class InviteCodes:
 
     def __init__(self, roots: RootSecrets) -> None:
         self._roots = roots
-        self._key = functools.cache(lambda key_id, purpose: roots.derive(key_id, f"invite/{purpose}"))
 
     def new(self, version: int) -> Invite:
         """See `ports.Invites`."""
@@ -63,11 +61,13 @@ class InviteCodes:
 
     def _plain(self, room_id: UUID, invite: Invite) -> str:
         message = room_id.bytes + invite.version.to_bytes(8, "big")
-        number = int.from_bytes(hmac.digest(self._key(invite.key_id, "code"), message, hashlib.sha256), "big")
+        number = int.from_bytes(
+            hmac.digest(self._roots.derive(invite.key_id, "invite/code"), message, hashlib.sha256), "big"
+        )
         return "".join(ALPHABET[number >> (5 * i) & 31] for i in range(CODE_LENGTH))
 
     def _digest(self, key_id: str, plain: str) -> bytes:
-        return hmac.digest(self._key(key_id, "lookup"), plain.encode(), hashlib.sha256)
+        return hmac.digest(self._roots.derive(key_id, "invite/lookup"), plain.encode(), hashlib.sha256)
 
 
 def _between(character: str) -> bool:

@@ -20,11 +20,11 @@ from api.graphql_ws.live import LiveSockets
 from api.invites import InviteCodes
 from api.matcher import Matcher
 from api.networks import network_of
-from api.one_by_one import OneByOne
 from api.origins import Origins
 from api.presence import Presence, Reached
 from api.settings import Switch
 from api.tokens import KeyedDigests, SignedTokens
+from api.turns import Turns
 from api.xeddsa import ThreadedKeyVerifier
 from domain.errors import Unavailable
 from persistence.bus import open_bus
@@ -139,7 +139,7 @@ async def assembled(settings: Settings, dsn: str, roots: RootSecrets) -> AsyncIt
         invites=InviteCodes(roots),
         franking=DerivedFrankingKeys(roots),
         key_verifier=ThreadedKeyVerifier(),
-        one_by_one=OneByOne(),
+        one_by_one=Turns(),
         clock=utc_now,
         new_id=uuid4,
         ice=IceSettings(settings.ice_urls, settings.turn_secret),

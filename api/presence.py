@@ -15,7 +15,8 @@ import structlog
 
 from api.graphql_ws.messages import Close
 from domain import presence
-from domain.errors import Conflict, Unavailable
+from domain.errors import Unavailable
+from domain.rooms.holding import persistently
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -45,7 +46,6 @@ DETACHING_AT_ONCE: Final = 2
 SWEEPING_AT_ONCE: Final = 2
 """Of the ten connections of the pool. When two thousand sockets drop at once, everybody else goes on being served, and those who
 come back do not queue behind those who went."""
-ATTACH_ATTEMPTS: Final = 5
 AWAY_RETRY_SECONDS: Final = 0.25
 FIRST_RETRY_SECONDS: Final = 0.1
 LONGEST_RETRY_SECONDS: Final = 5.0
@@ -183,19 +183,9 @@ class Presence:
             self._attached()
 
     async def _attached_now(self, attachment: _Attachment) -> bool:
-        for _ in range(ATTACH_ATTEMPTS - 1):
-            try:
-                return await self._transact(self._attaching(attachment))
-            except Conflict:
-                continue  # A seat was taken at the same moment.
-        return await self._transact(self._attaching(attachment))
-
-    def _attaching(self, attachment: _Attachment) -> Callable[[UnitOfWork], Awaitable[bool]]:
-        return partial(
-            presence.attach,
-            connection_id=attachment.connection_id,
-            user_id=attachment.caller.user_id,
-            now=self._clock(),
+        connection_id, user_id = attachment.connection_id, attachment.caller.user_id
+        return await persistently(
+            self._transact, lambda uow: presence.attach(uow, connection_id, user_id, now=self._clock())
         )
 
     async def _detach(self, attachment: _Attachment) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import functools
 import hashlib
 import hmac
 import os
@@ -54,6 +53,7 @@ class RootSecrets:
     """
 
     roots: tuple[tuple[str, bytes], ...] = field(repr=False)
+    _derived: dict[tuple[str, str], bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def key_ids(self) -> tuple[str, ...]:
@@ -61,9 +61,15 @@ class RootSecrets:
         return tuple(key_id for key_id, _ in self.roots)
 
     def derive(self, key_id: str, purpose: str) -> bytes:
-        """The 32-byte key of that purpose: HKDF-SHA256 (RFC 5869) of the root secret. Raises `KeyError` for an unknown ID."""
-        root = dict(self.roots)[key_id]
-        return HKDF(hashes.SHA256(), length=32, salt=None, info=f"parley/{purpose}/v1".encode()).derive(root)
+        """The 32-byte key of that purpose: HKDF-SHA256 (RFC 5869) of the root secret. Raises `KeyError` for an unknown ID. Keys
+        that were asked for are kept.
+        """
+        key = self._derived.get((key_id, purpose))
+        if key is None:
+            root = dict(self.roots)[key_id]
+            key = HKDF(hashes.SHA256(), length=32, salt=None, info=f"parley/{purpose}/v1".encode()).derive(root)
+            self._derived[key_id, purpose] = key
+        return key
 
 
 def load_secrets(setting: str | None, data_dir: Path, *, production: bool) -> RootSecrets:
@@ -216,7 +222,6 @@ class KeyedDigests:
     def __init__(self, roots: RootSecrets) -> None:
         self._roots = roots
         self._key_ids = frozenset(roots.key_ids)
-        self._key = functools.cache(lambda key_id, purpose: roots.derive(key_id, f"digest/{purpose}"))
 
     def new(self) -> str:
         """See `ports.Secrets`: `<key ID>.<43 characters>`."""
@@ -226,4 +231,5 @@ class KeyedDigests:
         """See `ports.Secrets`. Text that is no token of ours is digested under the first root secret; any text will do."""
         ours = _OPAQUE.fullmatch(token)
         key_id = ours[1] if ours and ours[1] in self._key_ids else self._roots.key_ids[0]
-        return hmac.new(self._key(key_id, purpose), token.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
+        key = self._roots.derive(key_id, f"digest/{purpose}")
+        return hmac.digest(key, token.encode("utf-8", "surrogatepass"), hashlib.sha256)

@@ -1,45 +1,49 @@
-"""One user's mutations over HTTP take turns: nobody takes all connections of the pool while waiting for their own inbox."""
+"""What must not run all at once in this process takes turns, by key."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from domain.errors import RateLimited
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from uuid import UUID
+    from collections.abc import AsyncIterator, Hashable
 
-AT_ONCE = 2
-"""With one on each of five sockets, that is seven of the ten connections of the pool."""
-WAITING = 32
 RETRY_SECONDS = 1.0
 
 
 @dataclass(slots=True)
 class _Turn:
-    permits: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    permits: asyncio.Semaphore
     wanted: int = 0
 
 
 class Turns:
-    """Who may go on now. Users who want nothing take no place."""
+    """Lets `at_once` of each key go on, and `waiting` more wait. As it is made without arguments it is `ports.OneByOne`.
 
-    def __init__(self) -> None:
-        self._turns: dict[UUID, _Turn] = {}
+    Keys that nobody wants take no place.
+    """
+
+    def __init__(self, at_once: int = 1, waiting: float = math.inf) -> None:
+        self._at_once = at_once
+        self._most = at_once + waiting
+        self._turns: dict[Hashable, _Turn] = {}
 
     def __len__(self) -> int:
-        """Users with a mutation under way."""
+        """Keys that somebody has or waits for."""
         return len(self._turns)
 
     @asynccontextmanager
-    async def of(self, user_id: UUID) -> AsyncIterator[None]:
-        """The user's turn, in the order of asking. Raises `RateLimited` when too many wait already."""
-        turn = self._turns.setdefault(user_id, _Turn())
-        if turn.wanted >= AT_ONCE + WAITING:
+    async def turn(self, key: Hashable) -> AsyncIterator[None]:
+        """The key's turn, in the order of asking. Raises `RateLimited` when too many wait already."""
+        turn = self._turns.get(key)
+        if turn is None:
+            turn = self._turns[key] = _Turn(asyncio.Semaphore(self._at_once))
+        if turn.wanted >= self._most:
             raise RateLimited(RETRY_SECONDS)
         turn.wanted += 1
         try:
@@ -48,4 +52,4 @@ class Turns:
         finally:
             turn.wanted -= 1
             if not turn.wanted:
-                del self._turns[user_id]
+                del self._turns[key]

@@ -14,14 +14,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM1024PublicKey
 
+from domain.keys.checking import CURVE25519_PRIME, SIGNATURE_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from domain.keys.bundle import SignedPreKey
 
-P: Final = 2**255 - 19
-"""The prime of Curve25519 (RFC 7748, section 4.1)."""
-SIGNATURE_BYTES: Final = 64
 SIGN: Final = 0x80
 """In the last byte of a point: whether its x is odd (RFC 8032, section 5.1.2)."""
 
@@ -58,7 +57,8 @@ def first_unsigned(identity_key: bytes, keys: Sequence[SignedPreKey]) -> int | N
     """
     u = int.from_bytes(identity_key, "little")
     # The birational map of RFC 7748, section 4.1. The inverse by Fermat is 0 for 0, as the paper has it.
-    point = ((u - 1) * pow(u + 1, P - 2, P) % P).to_bytes(32, "little")
+    p = CURVE25519_PRIME
+    point = ((u - 1) * pow(u + 1, p - 2, p) % p).to_bytes(32, "little")
     for index, key in enumerate(keys):
         if not _verifies(point, key.key, key.signature):
             return index

@@ -1,4 +1,4 @@
-"""Characters that no text which strangers read may hold, and names, which are such text."""
+"""What texts may hold: names, which strangers read, and IDs that clients choose."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ to real names."""
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159")
 """Letters and symbols that show nothing: Hangul fillers, the empty Braille cell, the object placeholder, the null note head."""
+LONGEST_CLIENT_ID = 64
+"""Characters."""
 _LONGEST_FORM = 4
 """Code points that NFC makes one, at most (U+1F82 is such a one): nothing longer needs to be normalised to be refused,
 which matters because normalising a long run of combining marks takes the square of its length."""
@@ -33,6 +35,16 @@ def name(field: str, text: str, longest: int) -> str:
     if not any(unicodedata.category(c)[0] in "LNPS" and c not in _BLANK for c in trimmed):
         raise InvalidInput(field, "A name has at least one character that can be seen.")
     return trimmed
+
+
+def check_client_id(field: str, text: str) -> None:
+    """Raises `InvalidInput` for what cannot be an ID that a client chose itself, for a request or for something of its own: any
+    text of 1 to 64 characters can.
+    """
+    if not 0 < len(text) <= LONGEST_CLIENT_ID:
+        raise InvalidInput(field, f"1 to {LONGEST_CLIENT_ID} characters.")
+    if not storable(text):
+        raise InvalidInput(field, "It holds a NUL character, or half of a surrogate pair.")
 
 
 def storable(text: str) -> bool:

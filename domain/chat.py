@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from domain.characters import storable
-from domain.errors import BadInput, InvalidInput, Muted, NotFound, Suspended
-from domain.events import MessageSent
+from domain.characters import check_client_id
+from domain.errors import BadInput, InvalidInput, Muted, Suspended
+from domain.events import MessageSent, tell
 from domain.franking import COMMITMENT_BYTES, tag_message
+from domain.rooms.room import held_seat
 from domain.safety import refuse_suspended
 
 if TYPE_CHECKING:
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 
 LONGEST_CIPHERTEXT: Final = 64 * 1024
 """Bytes. A text of a person has a few hundred; files do not belong in here."""
-LONGEST_CLIENT_ID: Final = 64
-"""Characters."""
+MESSAGES_KEPT: Final = timedelta(days=30)
+"""For how long at most: those of a room that closes go with it."""
 MOST_AT_ONCE: Final = 100
 """Messages in one page."""
 USUAL_AT_ONCE: Final = 50
@@ -58,9 +60,9 @@ class Draft:
     commitment: bytes | None = None
 
     def __post_init__(self) -> None:
-        _check_client_id("clientMessageId", self.client_message_id)
+        check_client_id("clientMessageId", self.client_message_id)
         if not 0 < len(self.ciphertext) <= LONGEST_CIPHERTEXT:
-            raise InvalidInput("ciphertext", "1 byte to 64 KiB, after decoding.")
+            raise InvalidInput("ciphertext", f"1 byte to {LONGEST_CIPHERTEXT // 1024} KiB, after decoding.")
         if self.commitment is not None and len(self.commitment) != COMMITMENT_BYTES:
             raise InvalidInput("commitment", f"Exactly {COMMITMENT_BYTES} bytes, or none at all.")
 
@@ -79,9 +81,13 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Messages next to each other, oldest first, and whether there are others on either side."""
+    """Messages next to each other, oldest first, and whether there are others on either side.
+
+    Behind the place `end` lies everything that comes after the page: whoever goes on there misses nothing.
+    """
 
     messages: Sequence[Message]
+    end: int
     more_before: bool
     more_after: bool
 
@@ -107,10 +113,7 @@ async def send_message(
     suspended since, because it was sent. Raises `NotFound` for a room in which the user holds no seat, `Muted`, or `Suspended`
     (scope ALL). A message with a commitment gets the server's tag over both, made with `keys`.
     """
-    room = await uow.lock_room(room_id, also=(user_id,))
-    seat = room.held_seat_of(user_id) if room is not None else None
-    if room is None or seat is None:
-        raise NotFound
+    room, seat = held_seat(await uow.lock_room(room_id, also=(user_id,)), user_id)
     now = clock()  # Not earlier: what waits longest for the lock would seem to be sent before what it comes after.
     try:
         await _refuse(uow, seat, now)
@@ -122,8 +125,7 @@ async def send_message(
     wanted = _message(new_id(), seat, draft, keys, now)
     message = await uow.messages.add(wanted)
     if message.id == wanted.id:
-        for member in room.inside:
-            uow.append(member.user_id, MessageSent(room.id, message.id, message.seq))
+        tell(uow, room.inside, MessageSent(room.id, message.id, message.seq))
     return room, message
 
 
@@ -152,17 +154,19 @@ async def history(messages: Messages, room_id: UUID, view: Window) -> Page:
         found = await messages.after(room_id, view.after, view.size)
     else:
         found = await messages.before(room_id, view.before, view.size)
+    # An empty page that looked backward has nothing at all before it, so that to go on is to begin.
+    end = found[-1].seq if found else view.after or 0
     # Later than the page, so that a message which comes in between is one more and never one that is overlooked.
     extent = await messages.extent(room_id)
     if extent is None:
-        return Page(found, more_before=False, more_after=False)
+        return Page(found, end, more_before=False, more_after=False)
     oldest, newest = extent
     if found:
-        return Page(found, more_before=oldest < found[0].seq, more_after=newest > found[-1].seq)
+        return Page(found, end, more_before=oldest < found[0].seq, more_after=newest > end)
     # There was nothing in the direction looked to: all that there is lies in the other one.
     if view.after is not None:
-        return Page((), more_before=oldest <= view.after, more_after=False)
-    return Page((), more_before=False, more_after=view.before is not None and newest >= view.before)
+        return Page((), end, more_before=oldest <= view.after, more_after=False)
+    return Page((), end, more_before=False, more_after=view.before is not None and newest >= view.before)
 
 
 async def _refuse(uow: UnitOfWork, seat: Member, now: datetime) -> None:
@@ -197,10 +201,3 @@ def _message(message_id: UUID, seat: Member, draft: Draft, keys: FrankingKeys, n
         franking_tag=tag,
         sent_at=now,
     )
-
-
-def _check_client_id(field: str, text: str) -> None:
-    if not 0 < len(text) <= LONGEST_CLIENT_ID:
-        raise InvalidInput(field, f"1 to {LONGEST_CLIENT_ID} characters.")
-    if not storable(text):
-        raise InvalidInput(field, "It holds a NUL character, or half of a surrogate pair.")

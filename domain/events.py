@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
     from domain.keys.bundle import OneTimeKeyKind
     from domain.matchmaking.ticket import QueueLeaveReason, Ticket
-    from domain.rooms.room import MatchEndReason, MemberLeaveReason
+    from domain.ports import UnitOfWork
+    from domain.rooms.room import MatchEndReason, Member, MemberLeaveReason
     from domain.safety import Suspension
     from domain.signaling import Signal
 
@@ -103,7 +105,7 @@ class KeysPublished:
 
 @dataclass(frozen=True, slots=True)
 class PreKeysLow:
-    """The user's own one-time keys of one kind fell below the refill mark."""
+    """The user's own one-time keys of one kind fell below the refill mark, or the last one was taken."""
 
     kind: OneTimeKeyKind
     remaining: int
@@ -132,3 +134,9 @@ Event = (
 )
 SeatEvent = Matched | MatchEnded | SignalReceived | MemberJoined | MemberLeft | MemberUpdated
 RoomEvent = SeatEvent | MessageSent | KeysPublished
+
+
+def tell(uow: UnitOfWork, members: Iterable[Member], event: Event) -> None:
+    """Puts the event into the inbox of each of the members. Their heads are locked."""
+    for member in members:
+        uow.append(member.user_id, event)

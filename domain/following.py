@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from domain.errors import NotFound, Unauthenticated
+from domain.errors import Unauthenticated
 from domain.events import MemberUpdated
 from domain.identity import live_session
 from domain.presence import MEMBER_UPDATES_EVERY
+from domain.rooms.room import held_seat
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -40,7 +41,7 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Found:
     """What happened next, oldest first; never empty."""
 
     entries: tuple[Entry, ...]
@@ -74,7 +75,7 @@ class Follower:
         self._told: dict[UUID, datetime] = {}
         """When each member's update was told last."""
 
-    async def next(self) -> Page | Lost | None:
+    async def next(self) -> Found | Lost | None:
         """Waits for what happens next; None once nothing can happen any more."""
         while True:
             over = self._over is not None and await self._over()
@@ -103,7 +104,7 @@ class Follower:
                 self._position = batch.position
             if latest:
                 self._note(latest)
-                return Page(tuple(latest))
+                return Found(tuple(latest))
             if over:
                 return None
             await self._watch.changed(wait)
@@ -177,8 +178,4 @@ class Standing:
 
 async def seat_in(directory: Directory, room_id: UUID, user_id: UUID) -> tuple[Room, Member]:
     """The open room and the seat that the user holds in it. Raises `NotFound` to everybody else."""
-    room = (await directory.rooms((room_id,))).get(room_id)
-    seat = None if room is None else room.held_seat_of(user_id)
-    if room is None or seat is None:
-        raise NotFound
-    return room, seat
+    return held_seat((await directory.rooms((room_id,))).get(room_id), user_id)

@@ -9,10 +9,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from domain import characters
-from domain.errors import Conflict, InvalidInput, NotAllowed, Unauthenticated
+from domain.errors import InvalidInput, NotAllowed, Unauthenticated
 from domain.matchmaking.ending import end_ticket
 from domain.matchmaking.ticket import QueueLeaveReason, TicketStatus
-from domain.rooms.leaving import give_up, lock_held
+from domain.rooms.holding import lock_held, persistently, refuse_overtaken
+from domain.rooms.leaving import give_up
 from domain.rooms.room import MemberLeaveReason
 from domain.safety import SuspensionScope, most_restrictive, refuse_suspended
 
@@ -40,8 +41,6 @@ ACCOUNTS_PER_NETWORK = 60
 A network is often many people: a class of thirty signs in twice without noticing, and what a carrier's or a school's
 shared address lacks is back after seconds. Who floods gets six accounts a minute, not thousands."""
 ACCOUNTS_PERIOD = timedelta(minutes=10)
-SIGN_OUT_ATTEMPTS = 10
-"""Each but the last was overtaken by a seat that was taken in the same millisecond."""
 
 
 class SessionScope(StrEnum):
@@ -250,19 +249,16 @@ async def _renew(
 
 
 async def sign_out(transact: Transact, caller: Caller, *, now: datetime) -> User:
-    """Ends the session. With the user's last one they leave the queue, their match and all rooms at once. Idempotent."""
-    for _ in range(SIGN_OUT_ATTEMPTS):
-        user = await transact(lambda uow: _sign_out(uow, caller, now))
-        if user is not None:
-            return user
-    raise Conflict("Seats were taken meanwhile: try again.")
+    """Ends the session. With the user's last one they leave the queue, their match and all rooms at once. Idempotent.
+
+    Raises `Conflict` when seats were taken all the while.
+    """
+    return await persistently(transact, lambda uow: _sign_out(uow, caller, now))
 
 
-async def _sign_out(uow: UnitOfWork, caller: Caller, now: datetime) -> User | None:
-    """None, with nothing changed, when a seat was taken while the rooms were being locked: rooms are locked before users."""
+async def _sign_out(uow: UnitOfWork, caller: Caller, now: datetime) -> User:
     rooms = await lock_held(uow, caller.user_id)
-    if await uow.rooms.held_ids(caller.user_id) - {room.id for room in rooms}:
-        return None
+    await refuse_overtaken(uow, caller.user_id, rooms)
     user = await uow.users.get(caller.user_id)
     if user is None:
         raise Unauthenticated

@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from domain.errors import Conflict, NotFound
-from domain.events import MemberUpdated
-from domain.rooms.leaving import give_up, lock_held
-from domain.rooms.room import MediaState, Member, MemberLeaveReason, MemberStatus
+from domain.events import MemberUpdated, tell
+from domain.rooms.holding import lock_held, refuse_overtaken
+from domain.rooms.leaving import give_up
+from domain.rooms.room import MediaState, Member, MemberLeaveReason, MemberStatus, held_seat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
     from uuid import UUID
 
@@ -45,20 +44,18 @@ class PresenceChange:
 async def attach(uow: UnitOfWork, connection_id: UUID, user_id: UUID, *, now: datetime) -> bool:
     """Adds a connection. A user who was detached is back: the ticket is offered again, and seats that are AWAY become ONLINE.
 
-    Returns whether the user was detached. Repeating it changes nothing. Raises `Conflict` when a seat was taken while the rooms
-    were being locked: try again.
+    Returns whether the user was detached. Repeating it changes nothing. Raises `Overtaken`.
     """
     rooms = await lock_held(uow, user_id)
     if not await uow.connections.attach(connection_id, user_id, now):
         return False
     await uow.tickets.pause(user_id, paused=False)
-    if await uow.rooms.held_ids(user_id) - {room.id for room in rooms}:
-        raise Conflict("A seat was taken at this moment: try again.")
+    await refuse_overtaken(uow, user_id, rooms)
     for room in rooms:
         seat = room.held_seat_of(user_id)
         if seat is not None and seat.status is MemberStatus.AWAY:
             await uow.rooms.save_member(replace(seat, status=MemberStatus.ONLINE))
-            _tell(uow, room.inside, seat)
+            tell(uow, room.inside, MemberUpdated(room.id, seat.id))
     return True
 
 
@@ -85,7 +82,7 @@ async def show_away(uow: UnitOfWork, user_id: UUID, *, now: datetime) -> None:
         seat = room.held_seat_of(user_id)
         if seat is not None and seat.status is MemberStatus.ONLINE:
             await uow.rooms.save_member(replace(seat, status=MemberStatus.AWAY))
-            _tell(uow, room.others(user_id), seat)
+            tell(uow, room.others(user_id), MemberUpdated(room.id, seat.id))
 
 
 async def lose(uow: UnitOfWork, user_id: UUID, *, now: datetime) -> None:
@@ -106,7 +103,7 @@ async def lapse_typing(uow: UnitOfWork, room_id: UUID, *, now: datetime) -> None
     for member in room.inside if room is not None else ():
         if room is not None and member.typing_until is not None and not member.typing(now):
             await uow.rooms.save_member(replace(member, typing_until=None))
-            _tell(uow, room.inside, member)
+            tell(uow, room.inside, MemberUpdated(room.id, member.id))
 
 
 async def update_presence(
@@ -117,16 +114,13 @@ async def update_presence(
     Everybody in the room is told, the user's other tabs too, unless nothing changed to be seen. Raises `NotFound` for a room in
     which the user holds no seat.
     """
-    room = await uow.lock_room(room_id, also=(user_id,))
-    seat = room.held_seat_of(user_id) if room is not None else None
-    if room is None or seat is None:
-        raise NotFound
+    room, seat = held_seat(await uow.lock_room(room_id, also=(user_id,)), user_id)
     changed = replace(seat, media=_media(seat.media, change), typing_until=_typing_until(seat, change, now))
     if changed != seat:
         await uow.rooms.save_member(changed)
     # Whoever typed for too long is still shown as typing until somebody is told otherwise.
     if (changed.media, changed.typing_until is None) != (seat.media, seat.typing_until is None):
-        _tell(uow, room.inside, seat)
+        tell(uow, room.inside, MemberUpdated(room.id, seat.id))
     return room, changed
 
 
@@ -146,8 +140,3 @@ def _typing_until(seat: Member, change: PresenceChange, now: datetime) -> dateti
             return now + TYPING_LAPSES_AFTER
         case False:
             return None
-
-
-def _tell(uow: UnitOfWork, audience: Iterable[Member], about: Member) -> None:
-    for member in audience:
-        uow.append(member.user_id, MemberUpdated(about.room_id, about.id))

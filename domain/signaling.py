@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from domain.characters import check_client_id
 from domain.errors import InvalidInput, NotFound
 from domain.rooms.room import RoomKind
 
@@ -29,8 +30,6 @@ LONGEST_NAME = 256
 """Bytes in UTF-8 of a media description's `sdpMid` and of a `usernameFragment` (RFC 8839 section 5.4: at most 256)."""
 MOST_MEDIA_LINES = 65_535
 """`sdpMLineIndex` is an unsigned short (W3C WebRTC 1.0, RTCIceCandidateInit)."""
-LONGEST_CLIENT_ID = 64
-"""Characters of `callId` and `clientSignalId`."""
 TURN_CREDENTIALS_LAST = timedelta(hours=1)
 
 
@@ -147,14 +146,11 @@ def check_signal(signal: Signal) -> None:
 
 
 def check_client_ids(call_id: str | None, client_signal_id: str | None) -> None:
-    """Raises `InvalidInput` for IDs of the client's own that are too long, or for an empty `client_signal_id`."""
-    for field, value in (("callId", call_id), ("clientSignalId", client_signal_id)):
-        if value is not None:
-            _bytes(field, value)
-            if len(value) > LONGEST_CLIENT_ID:
-                raise InvalidInput(field, f"At most {LONGEST_CLIENT_ID} characters.")
-    if client_signal_id == "":
-        raise InvalidInput("clientSignalId", "Leave it out, or give at least one character.")
+    """Raises `InvalidInput` for what is no ID of a client's own. An empty `call_id` names no call."""
+    if call_id:
+        check_client_id("callId", call_id)
+    if client_signal_id is not None:
+        check_client_id("clientSignalId", client_signal_id)
 
 
 def size(signal: Signal) -> int:

@@ -241,7 +241,7 @@ class RoomRepository:
         rooms = _grouped(await self._connection.execute(BY_INVITE, {"hashes": list(hashes)}))
         return rooms[0] if rooms else None
 
-    async def seats_of(self, user_id: UUID) -> int:
+    async def count_seats(self, user_id: UUID) -> int:
         return int(await self._connection.scalar(SEATS, {"id": user_id}) or 0)
 
     async def set_invite(self, room_id: UUID, invite: Invite, invite_hash: bytes) -> None:

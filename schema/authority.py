@@ -15,13 +15,12 @@ from domain.rooms import room as rooms
 from schema.context import Context, Info
 from schema.errors import NotAllowedError, NotFoundError, answers
 from schema.ids import known_id
+from schema.invites import RATES
 from schema.rooms import Member, Room
 
 
 @strawberry.input(description="Whom to act on. The viewer's rank in that room must be the higher one.")
 class MemberActionInput:
-    """A member."""
-
     member_id: strawberry.ID = strawberry.field(description="A member who is inside a room that the viewer is in.")
 
 
@@ -59,8 +58,6 @@ UnmuteMemberPayload = Annotated[
 
 @strawberry.type(description="The member is out of the room, and its invites do not let them in any more.")
 class KickMemberSuccess:
-    """The room afterwards."""
-
     room: Room = strawberry.field(description="The room without the member.")
 
 
@@ -110,7 +107,7 @@ class AuthorityMutation:
     @strawberry.mutation(
         description=(
             "Stops a member's messages; their signals still pass. Moderators may do it to members, the owner to everybody else. "
-            "Repeating it changes nothing."
+            "Repeating it changes nothing. " + RATES
         )
     )
     @answers(NotFound, NotAllowed)
@@ -120,7 +117,7 @@ class AuthorityMutation:
     @strawberry.mutation(
         description=(
             "Lets a member's messages pass again. Moderators may do it to members, the owner to everybody else. Repeating it "
-            "changes nothing."
+            "changes nothing. " + RATES
         )
     )
     @answers(NotFound, NotAllowed)
@@ -130,7 +127,7 @@ class AuthorityMutation:
     @strawberry.mutation(
         description=(
             "Puts a member out of the room for good: their streams of it end, and its invites do not let them in any more. "
-            "Moderators may do it to members, the owner to everybody else. Once they are out, `NotFoundError`."
+            "Moderators may do it to members, the owner to everybody else. Once they are out, `NotFoundError`. " + RATES
         )
     )
     @answers(NotFound, NotAllowed)
@@ -141,12 +138,16 @@ class AuthorityMutation:
         room = await authority.kick(services.directory, services.transact, viewer.user_id, member_id, now=now)
         return KickMemberSuccess(room=Room.of(room, viewer.user_id, now))
 
-    @strawberry.mutation(description="Makes a member a MODERATOR. Only the owner may. Repeating it changes nothing.")
+    @strawberry.mutation(
+        description="Makes a member a MODERATOR. Only the owner may. Repeating it changes nothing. " + RATES
+    )
     @answers(NotFound, NotAllowed)
     async def promote_member(self, info: Info, input: Subject) -> PromoteMemberPayload:
         return PromoteMemberSuccess(member=await _change(info.context, authority.promote, input))
 
-    @strawberry.mutation(description="Makes a moderator a MEMBER. Only the owner may. Repeating it changes nothing.")
+    @strawberry.mutation(
+        description="Makes a moderator a MEMBER. Only the owner may. Repeating it changes nothing. " + RATES
+    )
     @answers(NotFound, NotAllowed)
     async def demote_member(self, info: Info, input: Subject) -> DemoteMemberPayload:
         return DemoteMemberSuccess(member=await _change(info.context, authority.demote, input))

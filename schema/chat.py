@@ -9,6 +9,7 @@ from uuid import UUID
 import strawberry
 
 from domain import chat, errors, franking
+from domain.characters import LONGEST_CLIENT_ID
 from domain.following import seat_in
 from domain.rooms import room as rooms
 from schema.context import Info
@@ -18,6 +19,9 @@ from schema.ids import known_id
 from schema.inputs import given
 from schema.rooms import Member
 from schema.scalars import Base64, Cursor
+
+KIB = chat.LONGEST_CIPHERTEXT // 1024
+SIZES = f"1 to {chat.MOST_AT_ONCE}, by default {chat.USUAL_AT_ONCE}"
 
 
 @strawberry.type(
@@ -51,11 +55,11 @@ class Message:
     client_message_id: strawberry.ID = strawberry.field(
         description="As the sender chose it: shows a client which of its own messages this is."
     )
-    ciphertext: Base64 = strawberry.field(description="What was sent, unchanged: 1 byte to 64 KiB.")
+    ciphertext: Base64 = strawberry.field(description=f"What was sent, unchanged: 1 byte to {KIB} KiB.")
     commitment: Base64 | None = strawberry.field(
         description=(
-            "The sender's 32-byte commitment to the plaintext. Check that the decrypted message opens it, and show none that does "
-            "not: only then a report of it can be proved. Null when the sender made none."
+            f"The sender's commitment to the plaintext, {franking.COMMITMENT_BYTES} bytes. Check that the decrypted message opens "
+            "it, and show none that does not: only then a report of it can be proved. Null when the sender made none."
         )
     )
     franking_tag: FrankingTag | None = strawberry.field(
@@ -104,7 +108,12 @@ class PageInfo:
     start_cursor: Cursor | None = strawberry.field(
         description="Of the first edge, for `before`; null when there is none."
     )
-    end_cursor: Cursor | None = strawberry.field(description="Of the last edge, for `after`; null when there is none.")
+    end_cursor: Cursor | None = strawberry.field(
+        description=(
+            "Of the last edge, for `after` of the query and of the subscription. An empty page has one too, even that of a room "
+            "without messages."
+        )
+    )
 
 
 @strawberry.type(description="Messages of a room next to each other, oldest first.")
@@ -112,7 +121,10 @@ class MessageConnection:
     """The Relay specification's connection."""
 
     edges: list[MessageEdge] = strawberry.field(
-        description="At most as many as were asked for, and together 1 MiB of ciphertext: `pageInfo` tells whether there are more."
+        description=(
+            f"At most as many as were asked for, and together {chat.BYTES_AT_ONCE // 1024**2} MiB of ciphertext: `pageInfo` tells "
+            "whether there are more."
+        )
     )
     page_info: PageInfo = strawberry.field(description="Whether there are others before and behind.")
 
@@ -127,29 +139,28 @@ class MessageConnection:
                 has_next_page=page.more_after,
                 has_previous_page=page.more_before,
                 start_cursor=edges[0].cursor if edges else None,
-                end_cursor=edges[-1].cursor if edges else None,
+                end_cursor=message_cursor(room.id, page.end),
             ),
         )
 
 
 @strawberry.input(description="A message to everybody in a room, encrypted by the client.")
 class SendMessageInput:
-    """Where to, and what."""
-
     room_id: strawberry.ID = strawberry.field(description="A room that the viewer is in.")
     client_message_id: strawberry.ID = strawberry.field(
         description=(
-            "Makes a retry safe: a repeat in the same room returns the first message, and nobody is told again. 1 to 64 "
-            "characters; a new random one for each message."
+            "Makes a retry safe: a repeat in the same room returns the first message, and nobody is told again. 1 to "
+            f"{LONGEST_CLIENT_ID} characters; a new random one for each message."
         )
     )
     ciphertext: Base64 = strawberry.field(
-        description="1 byte to 64 KiB after decoding. The server cannot read it, and does not look."
+        description=f"1 byte to {KIB} KiB after decoding. The server cannot read it, and does not look."
     )
     commitment: Base64 | None = strawberry.field(
         default=strawberry.UNSET,
         description=(
-            "Exactly 32 bytes: the sender's commitment to the plaintext, so that receivers can prove in a report what was said."
+            f"Exactly {franking.COMMITMENT_BYTES} bytes: the sender's commitment to the plaintext, so that receivers can prove in "
+            "a report what was said."
         ),
     )
 
@@ -160,8 +171,6 @@ class SendMessageInput:
 
 @strawberry.type(description="The message is stored and on its way to everybody in the room.")
 class SendMessageSuccess:
-    """Acknowledged."""
-
     edge: MessageEdge = strawberry.field(description="As all others see it; for a repeat, what was sent first.")
 
 
@@ -178,9 +187,10 @@ class ChatQuery:
     @strawberry.field(
         description=(
             "What was said in a room that the viewer is in, oldest first; null for any other room. Give `first` (with `after`) to "
-            "read forward, `last` (with `before`) to read backward; without any, the last 50. Other combinations, and a cursor of "
-            "another kind or room, are BAD_USER_INPUT. Messages are kept for 30 days, and no longer than their room is open. More "
-            "than 32 MiB of ciphertext at once and then 4 MiB a second are refused with RATE_LIMITED and `retryAfter`."
+            f"read forward, `last` (with `before`) to read backward; without any, the last {chat.USUAL_AT_ONCE}. Other "
+            "combinations, and a cursor of another kind or room, are BAD_USER_INPUT. Messages are kept for "
+            f"{chat.MESSAGES_KEPT.days} days, and no longer than their room is open. More than 32 MiB of ciphertext at once and "
+            "then 4 MiB a second are refused with RATE_LIMITED and `retryAfter`."
         )
     )
     async def messages(  # noqa: PLR0917  # resolvers are called by name
@@ -189,14 +199,14 @@ class ChatQuery:
         room_id: Annotated[strawberry.ID, strawberry.argument(description="The room.")],
         first: Annotated[
             int | None,
-            strawberry.argument(description="How many behind `after`, or from the oldest on: 1 to 100, by default 50."),
+            strawberry.argument(description=f"How many behind `after`, or from the oldest on: {SIZES}."),
         ] = strawberry.UNSET,
         after: Annotated[
             Cursor | None, strawberry.argument(description="The cursor of the message to read on behind.")
         ] = strawberry.UNSET,
         last: Annotated[
             int | None,
-            strawberry.argument(description="How many before `before`, or up to the newest: 1 to 100, by default 50."),
+            strawberry.argument(description=f"How many before `before`, or up to the newest: {SIZES}."),
         ] = strawberry.UNSET,
         before: Annotated[
             Cursor | None, strawberry.argument(description="The cursor of the message to read back from.")

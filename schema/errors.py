@@ -9,6 +9,7 @@ from uuid import UUID
 import strawberry
 
 from domain import errors
+from domain.rooms.invites import MEMBERS_EVER
 
 # The modules and not the types in them: their mutations answer with the failures of this one.
 from schema import rooms, safety
@@ -50,12 +51,12 @@ class MutedError(UserError):
     pass
 
 
-@strawberry.type(description="Every seat of the room is taken.")
+@strawberry.type(description=f"Every seat of the room is taken, or {MEMBERS_EVER} different people have been in it.")
 class RoomFullError(UserError):
     capacity: int = strawberry.field(description="How many seats there are.")
 
 
-@strawberry.type(description="There is no key bundle: nobody published one.")
+@strawberry.type(description="There is no key bundle: the member, or the viewer, published none.")
 class NoKeysError(UserError):
     pass
 

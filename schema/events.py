@@ -8,6 +8,7 @@ from typing import Annotated
 
 import strawberry
 
+from domain.keys.bundle import LOW_MARK
 from schema.chat import MessageEdge
 from schema.enums import MatchEndReason, MemberLeaveReason, OneTimeKeyKind, QueueLeaveReason
 from schema.matchmaking import Ticket
@@ -115,7 +116,7 @@ class PresenceSnapshot(Event):
     room: Room = strawberry.field(description="The room with everyone in it.")
 
 
-@strawberry.type(description="Somebody came into the room.")
+@strawberry.type(description="Somebody came into the room, perhaps the viewer.")
 class MemberJoined(Event):
     """See `domain.events.MemberJoined`."""
 
@@ -123,13 +124,13 @@ class MemberJoined(Event):
     member: Member = strawberry.field(description="Who came.")
 
 
-@strawberry.type(description="Somebody left the room, or was made to.")
+@strawberry.type(description="Somebody left the room, or was made to: perhaps the viewer.")
 class MemberLeft(Event):
     """See `domain.events.MemberLeft`."""
 
     room: Room = strawberry.field(description=ROOM)
     member: Member = strawberry.field(description="Who left.")
-    member_leave_reason: MemberLeaveReason = strawberry.field(description="Why, as the others are told.")
+    member_leave_reason: MemberLeaveReason = strawberry.field(description="Why, as everybody is told.")
 
 
 @strawberry.type(
@@ -145,18 +146,27 @@ class MemberUpdated(Event):
     member: Member = strawberry.field(description="Who changed, as they are now.")
 
 
-@strawberry.type(description="Somebody in the room, perhaps the viewer on another device, sent an encrypted message.")
+@strawberry.type(
+    description="Somebody in the room sent an encrypted message; the viewer's own is told to all of their devices."
+)
 class MessageSent(Event):
     """See `domain.events.MessageSent`."""
 
+    cursor: Cursor = strawberry.field(
+        description=(
+            "The event's place in the viewer's inbox. Of a message that `messages` tells out of the history it is `edge.cursor`, "
+            "which no subscription but `messages` takes."
+        )
+    )
     room: Room = strawberry.field(description=ROOM)
     edge: MessageEdge = strawberry.field(description="The message and its place in the room.")
 
 
 @strawberry.type(
     description=(
-        "A member of the room, perhaps the viewer on another device, published a key bundle. Sessions that were begun with the one "
-        "before go on."
+        "A member of the room published a key bundle; the viewer's own is told to all of their devices. It is for new sessions: "
+        "those that were begun with the one before go on with whoever has its keys, and `identityChanged` tells when that may not "
+        "be the same person."
     )
 )
 class KeysPublished(Event):
@@ -174,8 +184,8 @@ class KeysPublished(Event):
 
 @strawberry.type(
     description=(
-        "The viewer's one-time keys of one kind fell below the refill mark of 10: call `addOneTimePreKeys`. Told once, and again "
-        "only after they were refilled."
+        f"The viewer's one-time keys of one kind fell below the refill mark of {LOW_MARK}: call `addOneTimePreKeys`. Told once on "
+        "the way down, and once more, or for the first time of a store that was smaller, when the last one is taken."
     )
 )
 class PreKeysLow(Event):

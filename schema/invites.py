@@ -23,8 +23,9 @@ RATES = (
     "then 3 a second."
 )
 GUESSING = (
-    "Codes that lead nowhere are counted with those of {other}: beyond 10 of a user, or 100 of a network, in 10 minutes, any code "
-    "is refused with RATE_LIMITED and `retryAfter`."
+    f"Codes that lead nowhere are counted, for this and for {{other}} together: beyond {invites.GUESSES_OF_USER} of a user, or "
+    f"{invites.GUESSES_OF_NETWORK} of a network, in {invites.GUESSES_PERIOD.seconds // 60} minutes, any code is refused with "
+    "RATE_LIMITED and `retryAfter`."
 )
 
 
@@ -48,13 +49,16 @@ class RoomPreview:
 class CreateRoomInput:
     name: str = strawberry.field(
         description=(
-            "1 to 80 characters after trimming and Unicode NFC, one of which can be seen; no control characters and none that "
-            "change the direction of text."
+            f"1 to {invites.NAME_LENGTH} characters after trimming and Unicode NFC, one of which can be seen; no control "
+            "characters and none that change the direction of text."
         )
     )
     capacity: int = strawberry.field(
         default=8,
-        description="2 to 16 seats, the owner's included: every pair of members keeps a peer connection of its own.",
+        description=(
+            f"{invites.SMALLEST} to {invites.LARGEST} seats, the owner's included: every pair of members keeps a peer connection "
+            "of its own."
+        ),
     )
 
 
@@ -136,8 +140,8 @@ class InvitesMutation:
     @strawberry.mutation(
         description=(
             "Opens a room that others enter with its invite code; repeated, it opens another one. Whoever has no connection open "
-            "has 60 seconds to open one, or loses the seat. Nobody sits in more than 100 INVITE rooms: one more is a CONFLICT. "
-            + RATES
+            f"has {invites.HOLD.seconds} seconds to open one, or loses the seat. Nobody sits in more than {invites.SEATS_AT_ONCE} "
+            "INVITE rooms: one more is a CONFLICT. " + RATES
         )
     )
     @answers(errors.InvalidInput, errors.Suspended)
@@ -163,8 +167,8 @@ class InvitesMutation:
         description=(
             "Seats the viewer in the room that an invite code leads to; somebody inside already stays as they are. Whoever comes "
             "back is the same member, a MEMBER by rank and the latest to join, and still muted if they were. Where `roomByInvite` "
-            "answers null this answers `NotFoundError`, and `RoomFullError` also once 200 different people have been in the room. "
-            "Connections and the 100 rooms of a user are as for `createRoom`. "
+            f"answers null this answers `NotFoundError`, and `RoomFullError` also once {invites.MEMBERS_EVER} different people "
+            f"have been in the room. Connections and the {invites.SEATS_AT_ONCE} rooms of a user are as for `createRoom`. "
             + GUESSING.format(other="`roomByInvite`")
             + " "
             + RATES

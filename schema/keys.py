@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
 
 from domain import errors
+from domain.characters import LONGEST_CLIENT_ID
 from domain.following import seat_in
 from domain.keys import bundle as keys
-from domain.keys.checking import Publication
-from domain.keys.claiming import claim_key_bundle
+from domain.keys.bundle import CLAIMS_KEPT
+from domain.keys.checking import (
+    CURVE_KEY_BYTES,
+    HIGHEST_KEY_ID,
+    KEM_KEY_BYTES,
+    MOST_ONE_TIME_KEYS,
+    SIGNATURE_BYTES,
+    Publication,
+)
+from domain.keys.claiming import CLAIMS_PER_PAIR, claim_key_bundle
 from domain.keys.publishing import add_one_time_keys, key_bundles, publish_keys
 from schema.context import Info
 from schema.enums import KeySuite
@@ -26,15 +35,12 @@ if TYPE_CHECKING:
 
     from domain.rooms import room as rooms
 
-CURVE_KEY = "32 bytes, little-endian, canonical, no point of small order (RFC 7748); without a byte for its type."
-KEM_KEY = "An ML-KEM-1024 encapsulation key of 1568 bytes (FIPS 203); without a byte for its type."
-SIGNATURE = (
-    "64 bytes: XEdDSA by the identity key over exactly the bytes of `key`. libsignal's form, with the sign of the signer's point "
-    "in the last bit, is taken too."
-)
-KEY_ID = "0 to 2147483647; no other key of the list has it."
-COUNT_OF_PRE_KEYS = "How many one-time Curve25519 keys are held now."
-COUNT_OF_KEM_KEYS = "How many one-time KEM keys are held now."
+CURVE_KEY = f"{CURVE_KEY_BYTES} bytes, little-endian, canonical, no point of small order (RFC 7748); without a byte for its type."
+SIGNATURE = f"{SIGNATURE_BYTES} bytes: XEdDSA by the identity key over exactly the bytes of `key`."
+KEY_ID = f"0 to {HIGHEST_KEY_ID}; no other key of the list has it."
+PRE_KEYS = f"Curve25519 keys for one claimer each: at most {MOST_ONE_TIME_KEYS}, all different."
+KEM_KEYS = f"ML-KEM-1024 keys for one claimer each: at most {MOST_ONE_TIME_KEYS}, all different; none for X3DH_25519."
+DAY = f"within {CLAIMS_KEPT // timedelta(hours=1)} hours"
 
 
 @strawberry.type(description="A one-time Curve25519 key.")
@@ -42,7 +48,7 @@ class PreKey:
     """See `domain.keys.bundle.PreKey`."""
 
     key_id: int = strawberry.field(description="How its owner finds the private key; name it in the first message.")
-    key: Base64 = strawberry.field(description="32 bytes.")
+    key: Base64 = strawberry.field(description=f"{CURVE_KEY_BYTES} bytes.")
 
     @classmethod
     def of(cls, key: keys.PreKey) -> PreKey:
@@ -60,10 +66,10 @@ class SignedPreKey:
     """See `domain.keys.bundle.SignedPreKey`."""
 
     key_id: int = strawberry.field(description="How its owner finds the private key; name it in the first message.")
-    key: Base64 = strawberry.field(description="32 bytes of Curve25519, or 1568 of ML-KEM-1024.")
-    signature: Base64 = strawberry.field(
-        description="64 bytes: XEdDSA by the identity key over exactly the bytes of `key`."
+    key: Base64 = strawberry.field(
+        description=f"{CURVE_KEY_BYTES} bytes of Curve25519, or {KEM_KEY_BYTES} of ML-KEM-1024."
     )
+    signature: Base64 = strawberry.field(description=SIGNATURE)
 
     @classmethod
     def of(cls, key: keys.SignedPreKey) -> SignedPreKey:
@@ -84,7 +90,7 @@ class KeyBundle:
     member: Member = strawberry.field(description="Whose keys they are.")
     suite: KeySuite = strawberry.field(description="The key agreement that they are for.")
     identity_key: Base64 = strawberry.field(
-        description="A Curve25519 key of 32 bytes. Show people a safety number made of both sides' keys."
+        description=f"A Curve25519 key of {CURVE_KEY_BYTES} bytes. Show people a safety number made of both sides' keys."
     )
     signed_pre_key: SignedPreKey = strawberry.field(description="A Curve25519 key that everybody is given.")
     last_resort_kem_key: SignedPreKey | None = strawberry.field(
@@ -121,8 +127,6 @@ class KeyBundle:
 
 @strawberry.input(description="A one-time Curve25519 key.")
 class PreKeyInput:
-    """A key that needs no signature."""
-
     key_id: int = strawberry.field(description=KEY_ID)
     key: Base64 = strawberry.field(description=CURVE_KEY)
 
@@ -133,11 +137,18 @@ class PreKeyInput:
 
 @strawberry.input(description="A key signed by the identity key: Curve25519 as `signedPreKey`, ML-KEM-1024 elsewhere.")
 class SignedPreKeyInput:
-    """A key with its signature."""
-
     key_id: int = strawberry.field(description=KEY_ID)
-    key: Base64 = strawberry.field(description=f"As `signedPreKey`: {CURVE_KEY} Elsewhere: {KEM_KEY}")
-    signature: Base64 = strawberry.field(description=SIGNATURE)
+    key: Base64 = strawberry.field(
+        description=(
+            f"For `signedPreKey` a Curve25519 key: {CURVE_KEY} For `lastResortKemKey` and `oneTimeKemKeys` an encapsulation key of "
+            f"ML-KEM-1024: {KEM_KEY_BYTES} bytes (FIPS 203), without a byte for its type."
+        )
+    )
+    signature: Base64 = strawberry.field(
+        description=(
+            f"{SIGNATURE} libsignal's form, with the sign of the signer's point in the last bit, is taken too."
+        )
+    )
 
     def signed_pre_key(self) -> keys.SignedPreKey:
         """The domain's form."""
@@ -150,8 +161,6 @@ def _one_time(pre_keys: list[PreKeyInput], kem_keys: list[SignedPreKeyInput]) ->
 
 @strawberry.input(description="A bundle, and the one-time keys to hand out with it.")
 class PublishKeysInput:
-    """All of a user's public keys."""
-
     suite: KeySuite = strawberry.field(default=KeySuite.X3DH_25519, description="The key agreement that they are for.")
     identity_key: Base64 = strawberry.field(description=CURVE_KEY)
     signed_pre_key: SignedPreKeyInput = strawberry.field(
@@ -161,12 +170,8 @@ class PublishKeysInput:
         default=strawberry.UNSET,
         description="Required for PQXDH_25519_MLKEM1024, to be left out for X3DH_25519.",
     )
-    one_time_pre_keys: list[PreKeyInput] = strawberry.field(
-        default_factory=list, description="At most 100, all different."
-    )
-    one_time_kem_keys: list[SignedPreKeyInput] = strawberry.field(
-        default_factory=list, description="At most 100, all different; none for X3DH_25519."
-    )
+    one_time_pre_keys: list[PreKeyInput] = strawberry.field(default_factory=list, description=PRE_KEYS)
+    one_time_kem_keys: list[SignedPreKeyInput] = strawberry.field(default_factory=list, description=KEM_KEYS)
 
     def publication(self) -> Publication:
         """The domain's form."""
@@ -180,12 +185,22 @@ class PublishKeysInput:
         )
 
 
-@strawberry.type(description="The bundle is what others are given from now on.")
-class PublishKeysSuccess:
-    """What is held."""
+@strawberry.type
+class _Held:
+    """What a change of one's own keys answers."""
 
-    one_time_pre_key_count: int = strawberry.field(description=COUNT_OF_PRE_KEYS)
-    one_time_kem_key_count: int = strawberry.field(description=COUNT_OF_KEM_KEYS)
+    one_time_pre_key_count: int = strawberry.field(description="How many one-time Curve25519 keys are held now.")
+    one_time_kem_key_count: int = strawberry.field(description="How many one-time KEM keys are held now.")
+
+    @classmethod
+    def of(cls, held: keys.KeyCounts) -> Self:
+        """The API's form of how many are left."""
+        return cls(one_time_pre_key_count=held.pre_keys, one_time_kem_key_count=held.kem_keys)
+
+
+@strawberry.type(description="The bundle is what others are given from now on.")
+class PublishKeysSuccess(_Held):
+    pass
 
 
 PublishKeysPayload = Annotated[
@@ -195,25 +210,18 @@ PublishKeysPayload = Annotated[
 
 
 @strawberry.input(
-    description="One-time keys for the bundle that there is. With those that are left, at most 100 of each kind."
+    description=(
+        f"One-time keys for the bundle that there is. With those that are left, at most {MOST_ONE_TIME_KEYS} of each kind."
+    )
 )
 class AddOneTimePreKeysInput:
-    """Keys of both kinds."""
-
-    one_time_pre_keys: list[PreKeyInput] = strawberry.field(
-        default_factory=list, description="At most 100, all different."
-    )
-    one_time_kem_keys: list[SignedPreKeyInput] = strawberry.field(
-        default_factory=list, description="At most 100, all different; none for X3DH_25519."
-    )
+    one_time_pre_keys: list[PreKeyInput] = strawberry.field(default_factory=list, description=PRE_KEYS)
+    one_time_kem_keys: list[SignedPreKeyInput] = strawberry.field(default_factory=list, description=KEM_KEYS)
 
 
 @strawberry.type(description="The keys will be handed out, each to one claimer.")
-class AddOneTimePreKeysSuccess:
-    """What is held."""
-
-    one_time_pre_key_count: int = strawberry.field(description=COUNT_OF_PRE_KEYS)
-    one_time_kem_key_count: int = strawberry.field(description=COUNT_OF_KEM_KEYS)
+class AddOneTimePreKeysSuccess(_Held):
+    pass
 
 
 AddOneTimePreKeysPayload = Annotated[
@@ -224,21 +232,17 @@ AddOneTimePreKeysPayload = Annotated[
 
 @strawberry.input(description="Whose keys to take.")
 class ClaimKeyBundleInput:
-    """A member and a request."""
-
     member_id: strawberry.ID = strawberry.field(description="Another member of an open room that both are in.")
     request_id: strawberry.ID = strawberry.field(
         description=(
-            "Makes a retry safe: the viewer gets the same bundle for the same ID and member within 24 hours. 1 to 64 characters; "
-            "anything else is BAD_USER_INPUT."
+            f"Makes a retry safe: the viewer gets the same bundle for the same ID and member {DAY}. 1 to {LONGEST_CLIENT_ID} "
+            "characters; anything else is BAD_USER_INPUT."
         )
     )
 
 
 @strawberry.type(description="The keys are the viewer's to use: its one-time keys are given to nobody else.")
 class ClaimKeyBundleSuccess:
-    """A bundle."""
-
     bundle: KeyBundle = strawberry.field(
         description="With a one-time key of each kind of the suite, as long as there are any."
     )
@@ -287,7 +291,7 @@ class KeysMutation:
     @strawberry.mutation(
         description=(
             "Replaces the viewer's bundle and all of its one-time keys, and tells the rooms that the viewer is in. One-time keys "
-            "that were handed out within 24 hours are left out, so that a retry hands none out twice. The bundle belongs to the "
+            f"that were handed out {DAY} are left out, so that a retry hands none out twice. The bundle belongs to the "
             "account: a client whose user does not want to be recognised from one match to the next publishes a new one, with a "
             "new identity key, before each. More than 20 bundles at once and then one in 2 seconds, or than 1000 signatures at "
             "once and then 10 a second, are refused with RATE_LIMITED and `retryAfter`."
@@ -306,12 +310,12 @@ class KeysMutation:
             offered=input.publication(),
             clock=services.clock,
         )
-        return PublishKeysSuccess(one_time_pre_key_count=held.pre_keys, one_time_kem_key_count=held.kem_keys)
+        return PublishKeysSuccess.of(held)
 
     @strawberry.mutation(
         description=(
-            "Adds one-time keys to the viewer's bundle. A key that is held under the same ID already, or was handed out within 24 "
-            "hours, is left out without a word: a retry is safe. Another key under such an ID is refused. Signatures count "
+            "Adds one-time keys to the viewer's bundle. A key that is held under the same ID already, or was handed out "
+            f"{DAY}, is left out without a word: a retry is safe. Another key under such an ID is refused. Signatures count "
             "as for `publishKeys`."
         )
     )
@@ -328,13 +332,13 @@ class KeysMutation:
             user_id=viewer.user_id,
             offered=_one_time(input.one_time_pre_keys, input.one_time_kem_keys),
         )
-        return AddOneTimePreKeysSuccess(one_time_pre_key_count=held.pre_keys, one_time_kem_key_count=held.kem_keys)
+        return AddOneTimePreKeysSuccess.of(held)
 
     @strawberry.mutation(
         description=(
             "Takes one one-time key of each kind of the member for good, with the rest of the bundle. The same `requestId` gets "
-            "the same again within 24 hours. More than 10 bundles of one person at once, and then 10 an hour, are refused with "
-            "RATE_LIMITED and `retryAfter`."
+            f"the same again {DAY}. More than {CLAIMS_PER_PAIR} bundles of one person at once, and then {CLAIMS_PER_PAIR} an hour, "
+            "are refused with RATE_LIMITED and `retryAfter`."
         )
     )
     @answers(errors.NotFound, errors.NoKeys)

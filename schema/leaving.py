@@ -11,20 +11,17 @@ from domain.rooms import leaving
 from schema.context import Info
 from schema.errors import NotAllowedError, NotFoundError, answers
 from schema.ids import known_id
+from schema.invites import RATES
 from schema.rooms import Room
 
 
 @strawberry.input(description="The room to leave.")
 class LeaveRoomInput:
-    """A room."""
-
     room_id: strawberry.ID = strawberry.field(description="A room that the viewer is in, or was in.")
 
 
 @strawberry.type(description="The viewer is not in the room.")
 class LeaveRoomSuccess:
-    """The room afterwards."""
-
     room: Room = strawberry.field(description="What remains to the viewer of the room: a tombstone.")
 
 
@@ -36,15 +33,11 @@ LeaveRoomPayload = Annotated[
 
 @strawberry.input(description="The room to close.")
 class CloseRoomInput:
-    """A room."""
-
     room_id: strawberry.ID = strawberry.field(description="An INVITE room that the viewer owns.")
 
 
 @strawberry.type(description="The room is closed: nobody is in it, and its messages are deleted.")
 class CloseRoomSuccess:
-    """The room afterwards."""
-
     room: Room = strawberry.field(description="What remains of the room: a tombstone.")
 
 
@@ -62,7 +55,7 @@ class LeavingMutation:
         description=(
             "Gives the viewer's seat up at once. A match ends by it for both sides, without a cooldown: they may meet again. An "
             "INVITE room that its owner leaves passes to whoever has been in it longest, moderators before members; the last to "
-            "leave closes it. Repeating it changes nothing."
+            "leave closes it. Repeating it changes nothing. " + RATES
         )
     )
     @answers(NotFound)
@@ -77,7 +70,8 @@ class LeavingMutation:
 
     @strawberry.mutation(
         description=(
-            "Closes an INVITE room for everybody in it, and deletes its messages. Only its owner may. Repeating it changes nothing."
+            "Closes an INVITE room for everybody in it, and deletes its messages. Only its owner may. Repeating it changes "
+            "nothing. " + RATES
         )
     )
     @answers(NotFound, NotAllowed)

@@ -112,7 +112,9 @@ async def _told_before(inbox: Inbox, user_id: UUID, place: Position, seat: Membe
 async def _stream(
     context: Context, telling: Telling, room_id: UUID, beginning: _Beginning
 ) -> AsyncGenerator[Any, None]:
-    """Tells every message behind the beginning once, in order, until the viewer's seat ends."""
+    """Tells every message behind the beginning once, in order, until the viewer is outside. Whoever is back before that was seen is
+    told the rest as well, out of the table.
+    """
     services, user_id = context.services, context.viewer.user_id
     with services.hub.watch(user_id) as watch:
         follower = Follower(
@@ -122,21 +124,21 @@ async def _stream(
             user_id=user_id,
             view=View(MESSAGE_KINDS, room_id),
             after=beginning.position,
-            over=partial(telling.seat_ended, room_id),
+            over=partial(telling.outside, room_id),
         )
-        joined = _Joined(services, telling, follower, room_id, beginning)
+        merged = _Merged(services, telling, follower, room_id, beginning)
         if beginning.lost:
             yield await telling.lost(beginning.position, services.clock())
-        while (found := await joined.next()) is not None:
+        while (found := await merged.next()) is not None:
             for sent in found:
                 event = await telling.message(sent.message, sent.cursor, sent.at)
                 if event is None:
-                    joined.go_back(sent.message)
+                    merged.go_back(sent.message)
                     break
                 yield event
 
 
-class _Joined:
+class _Merged:
     """The messages behind a beginning, out of the table while it knows more than the inbox, and out of the inbox otherwise."""
 
     def __init__(
@@ -158,7 +160,7 @@ class _Joined:
                 entries, self._due = self._due[:MESSAGES_AT_ONCE], self._due[MESSAGES_AT_ONCE:]
                 if found := await self._loaded(entries):
                     return found
-            elif self._behind and not await self._telling.seat_ended(self._room_id):
+            elif self._behind and not await self._telling.outside(self._room_id):
                 if found := await self._replayed():
                     return found
             elif not await self._followed():

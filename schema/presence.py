@@ -17,8 +17,6 @@ from schema.rooms import Member
 
 @strawberry.input(description="The viewer's own presence in one room. Fields left out, or null, stay as they are.")
 class UpdatePresenceInput:
-    """A change of presence."""
-
     room_id: strawberry.ID = strawberry.field(description="A room that the viewer is in.")
     typing: bool | None = strawberry.field(
         default=strawberry.UNSET,
@@ -33,8 +31,6 @@ class UpdatePresenceInput:
     description="The presence is changed, and everybody in the room is told if there is anything new to see."
 )
 class UpdatePresenceSuccess:
-    """The seat afterwards."""
-
     member: Member = strawberry.field(description="The viewer's own seat, as it is now.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NewType
 
@@ -23,14 +24,15 @@ def format_time(value: datetime) -> str:
 
 def parse_time(value: object) -> datetime:
     """An RFC 3339 date-time with an offset. Raises `BadInput`."""
-    try:
-        parsed = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        parsed = None
-    if parsed is None or parsed.tzinfo is None:
+    parsed = None
+    # In UTC it may lie before the year 1, or behind 9999.
+    with suppress(ValueError, OverflowError):
+        given = datetime.fromisoformat(value) if isinstance(value, str) else None
+        parsed = None if given is None or given.tzinfo is None else given.astimezone(UTC)
+    if parsed is None:
         msg = "A DateTime is written like 2026-11-21T09:30:00.000Z."
         raise BadInput(msg)
-    return parsed.astimezone(UTC)
+    return parsed
 
 
 def parse_cursor(value: object) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import strawberry
 
 from domain import errors, signaling
+from domain.characters import LONGEST_CLIENT_ID
 from domain.following import seat_in
 from schema.context import Info
 from schema.enums import HangUpReason
@@ -15,7 +16,7 @@ from schema.errors import InvalidInputError, NotFoundError, answers
 from schema.ids import known_id
 from schema.inputs import given
 
-ID_OF_CALL = "Names the peer connection that the signal belongs to; at most 64 characters."
+ID_OF_CALL = f"Names the peer connection that the signal belongs to; at most {LONGEST_CLIENT_ID} characters."
 
 
 @strawberry.type(description="An SDP offer.")
@@ -93,10 +94,11 @@ def shown_signal(signal: signaling.Signal) -> Offer | Answer | IceCandidates | H
 
 @strawberry.input(description="A session description, offer or answer.")
 class SessionDescriptionInput:
-    """`sdp` of a description."""
-
     sdp: str = strawberry.field(
-        description="Not empty, at most 64 KiB in UTF-8. Relayed byte for byte: never read, trimmed or normalised."
+        description=(
+            f"Not empty, at most {signaling.LONGEST_SDP // 1024} KiB in UTF-8. Relayed byte for byte: never read, trimmed or "
+            "normalised."
+        )
     )
 
 
@@ -107,27 +109,30 @@ class IceCandidateInput:
     """`RTCIceCandidateInit`."""
 
     candidate: str = strawberry.field(
-        description="At most 1 KiB in UTF-8; the empty string marks the end of candidates."
+        description=(
+            f"At most {signaling.LONGEST_CANDIDATE // 1024} KiB in UTF-8; the empty string marks the end of candidates."
+        )
     )
     sdp_mid: str | None = strawberry.field(
         name="sdpMid",
         default=strawberry.UNSET,
-        description="The media description's identification tag; at most 256 bytes.",
+        description=f"The media description's identification tag; at most {signaling.LONGEST_NAME} bytes.",
     )
     sdp_m_line_index: int | None = strawberry.field(
-        name="sdpMLineIndex", default=strawberry.UNSET, description="The index of the media description, 0 to 65535."
+        name="sdpMLineIndex",
+        default=strawberry.UNSET,
+        description=f"The index of the media description, 0 to {signaling.MOST_MEDIA_LINES}.",
     )
     username_fragment: str | None = strawberry.field(
-        default=strawberry.UNSET, description="The ICE user name fragment of its generation; at most 256 bytes."
+        default=strawberry.UNSET,
+        description=f"The ICE user name fragment of its generation; at most {signaling.LONGEST_NAME} bytes.",
     )
 
 
 @strawberry.input(description="A batch of ICE candidates: cheaper than one by one, and it counts as one signal.")
 class IceCandidatesInput:
-    """A batch."""
-
     candidates: list[IceCandidateInput] = strawberry.field(
-        description="At most 64, in order; at least one unless `endOfCandidates` is true."
+        description=f"At most {signaling.MOST_CANDIDATES}, in order; at least one unless `endOfCandidates` is true."
     )
     end_of_candidates: bool = strawberry.field(
         default=False, description="No further candidates of this generation will come."
@@ -136,8 +141,6 @@ class IceCandidatesInput:
 
 @strawberry.input(description="The end of one peer connection.")
 class HangUpInput:
-    """A reason."""
-
     reason: HangUpReason = strawberry.field(default=HangUpReason.ENDED, description="Why.")
 
 
@@ -181,15 +184,13 @@ class SignalInput:
 
 @strawberry.input(description="A signal to one member. The server stamps the sender: it cannot be named.")
 class SendSignalInput:
-    """To whom, and what."""
-
     to: strawberry.ID = strawberry.field(description="The member ID of another member of a room that both are in.")
     signal: SignalInput = strawberry.field(description="What to tell them.")
     client_signal_id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET,
         description=(
             "Makes a retry safe: the same ID from the same sender to the same member is delivered once in ten minutes. "
-            "1 to 64 characters."
+            f"1 to {LONGEST_CLIENT_ID} characters."
         ),
     )
     call_id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description=ID_OF_CALL)
@@ -197,8 +198,6 @@ class SendSignalInput:
 
 @strawberry.type(description="The signal is in the receiver's inbox, behind all that this socket sent before it.")
 class SendSignalSuccess:
-    """Acknowledged."""
-
     id: strawberry.ID = strawberry.field(
         description="The ID that the receiver sees; a repeated `clientSignalId` gets the first one again."
     )

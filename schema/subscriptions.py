@@ -9,16 +9,14 @@ from collections.abc import AsyncGenerator
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
-from uuid import UUID
 
 import strawberry
 
-from domain.events import MemberLeft
 from domain.following import Follower, Lost, Standing, seat_in
 from domain.inbox import ALL_KINDS, KEY_KINDS, MATCH_KINDS, PRESENCE_KINDS, SIGNAL_KINDS, Entry, Position, View
 from domain.matchmaking.ticket import Ticket
 from domain.ports import UnitOfWork
-from domain.rooms.room import Room
+from domain.rooms.room import Member, Room
 from schema.context import Context, Info
 from schema.cursors import inbox_position
 from schema.events import Event, KeyEvent, MatchEvent, MessageEvent, PresenceEvent, SignalEvent
@@ -127,7 +125,8 @@ class RealtimeSubscription:
     @strawberry.subscription(
         description=(
             "Bundles published by members of one room, and the viewer's own one-time keys running low. Without `after` it tells "
-            "what happens from now on: subscribe, then query `keys`. Completes when the viewer leaves or the room closes."
+            "what happens from now on: subscribe, then query `keys`, and both again after having been outside. Completes when the "
+            "viewer leaves or the room closes."
         )
     )
     async def key_events(
@@ -171,6 +170,7 @@ async def _signals(context: Context, room_id: str, after: str | None) -> AsyncGe
         standing,
         View(SIGNAL_KINDS, room.id),
         position,
+        seat=seat,
         since=seat.joined_at if position is None else None,
     )
 
@@ -183,7 +183,7 @@ async def _presence(context: Context, room_id: str) -> AsyncGenerator[Any, None]
     showing = Showing(viewer.user_id, services.reached)
     snapshot = showing.present(position, room, services.clock())
     view = View(PRESENCE_KINDS, room.id)
-    return _stream(context, showing, standing, view, position, first=snapshot, until_left=seat.id)
+    return _stream(context, showing, standing, view, position, first=snapshot, seat=seat)
 
 
 async def _key_events(context: Context, room_id: str, after: str | None) -> AsyncGenerator[Any, None]:
@@ -192,9 +192,9 @@ async def _key_events(context: Context, room_id: str, after: str | None) -> Asyn
     standing = await checked(context)
     if position is None:
         position = await services.inbox.end(viewer.user_id)
-    room, _ = await seat_in(services.directory, known_id(room_id), viewer.user_id)
+    room, seat = await seat_in(services.directory, known_id(room_id), viewer.user_id)
     showing = Showing(viewer.user_id, services.reached)
-    return _stream(context, showing, standing, View(KEY_KINDS, room.id), position)
+    return _stream(context, showing, standing, View(KEY_KINDS, room.id), position, seat=seat)
 
 
 async def _stream(
@@ -206,14 +206,13 @@ async def _stream(
     *,
     first: Event | None = None,
     since: datetime | None = None,
-    until_left: UUID | None = None,
+    seat: Member | None = None,
 ) -> AsyncGenerator[Any, None]:
     """Tells `first`, then what the view shows behind `after`; of what had happened already, nothing before `since`.
 
-    A view of a room ends with the viewer's seat in it. With `until_left` it also ends with the leaving of that member: whoever is
-    back before it was told lacks what happened meanwhile.
+    A view of a room ends with the viewer's `seat` in it, also when they are back.
     """
-    services, user_id, room_id = context.services, context.viewer.user_id, view.room_id
+    services, user_id = context.services, context.viewer.user_id
     end = await services.inbox.end(user_id)
 
     def due(entry: Entry) -> bool:
@@ -222,7 +221,7 @@ async def _stream(
         return since is None or not before or entry.at >= since
 
     telling = Telling(context, showing, standing)
-    ends = None if room_id is None else partial(telling.seat_ended, room_id)
+    ends = None if seat is None else partial(telling.seat_ended, seat)
     with services.hub.watch(user_id) as watch:
         follower = Follower(services.inbox, watch, services.clock, user_id=user_id, view=view, after=after, over=ends)
         if first is not None:
@@ -237,5 +236,3 @@ async def _stream(
                     event = await telling.event(entry)
                     if event is not None:
                         yield event
-                    if isinstance(entry.event, MemberLeft) and entry.event.member_id == until_left:
-                        return

@@ -21,7 +21,7 @@ from schema.showing import Showing, room_of
 
 if TYPE_CHECKING:
     from domain.chat import Message
-    from domain.rooms.room import Room
+    from domain.rooms.room import Member, Room
 
 T = TypeVar("T")
 
@@ -102,10 +102,20 @@ class Telling:
         await self._check()
         return ResyncRequired(cursor=inbox_cursor(position), at=at)
 
-    async def seat_ended(self, room_id: UUID) -> bool:
-        """Whether the viewer holds no seat in the room: its streams end then."""
+    async def outside(self, room_id: UUID) -> bool:
+        """Whether the viewer holds no seat in the room."""
+        return await self._held_seat(room_id) is None
+
+    async def seat_ended(self, seat: Member) -> bool:
+        """Whether the viewer does not hold that seat any more. Whoever is back has another place in the order of joining, and lacks
+        what happened meanwhile.
+        """
+        held = await self._held_seat(seat.room_id)
+        return held is None or held.position != seat.position
+
+    async def _held_seat(self, room_id: UUID) -> Member | None:
         room = (await self._room(room_id)).get(room_id)
-        return room is None or not room.holds(self._user_id)
+        return None if room is None else room.held_seat_of(self._user_id)
 
     async def _room(self, room_id: UUID) -> Mapping[UUID, Room]:
         return await patiently(partial(self._services.directory.rooms, (room_id,)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 from typing import Any
 
@@ -11,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM1024PrivateKey
 
 from domain.keys.bundle import KeySuite, OneTimeKeys, PreKey, SignedPreKey
 from domain.keys.checking import Publication
+from tests.encoding import base64
 
 
 def curve_key() -> bytes:
@@ -68,15 +68,10 @@ class Keyring:
         )
 
 
-def text(raw: bytes) -> str:
-    """Bytes as the API writes them."""
-    return base64.b64encode(raw).decode()
-
-
 def shown(key: PreKey) -> dict[str, Any]:
     """A key as the API takes and gives it."""
-    signature = {"signature": text(key.signature)} if isinstance(key, SignedPreKey) else {}
-    return {"keyId": key.key_id, "key": text(key.key)} | signature
+    signature = {"signature": base64(key.signature)} if isinstance(key, SignedPreKey) else {}
+    return {"keyId": key.key_id, "key": base64(key.key)} | signature
 
 
 def shown_all(keys: OneTimeKeys) -> dict[str, Any]:
@@ -92,7 +87,7 @@ def publication_input(offered: Publication) -> dict[str, Any]:
     last_resort = offered.last_resort_kem_key
     return {
         "suite": offered.suite.value,
-        "identityKey": text(offered.identity_key),
+        "identityKey": base64(offered.identity_key),
         "signedPreKey": shown(offered.signed_pre_key),
         "lastResortKemKey": None if last_resort is None else shown(last_resort),
         **shown_all(offered.one_time),

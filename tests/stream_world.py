@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -21,10 +20,6 @@ from domain.events import (
 from domain.identity import Caller, Session, SessionScope
 from domain.matchmaking.ticket import ChatMode, Preferences, Ticket, TicketStatus
 from domain.rooms.room import (
-    MediaState,
-    Member,
-    MemberRole,
-    MemberStatus,
     Room,
     RoomKind,
 )
@@ -32,13 +27,15 @@ from persistence.bus import open_bus
 from persistence.hub import Hub
 from persistence.inbox.memory import MemoryInbox
 from schema.context import Context, Services
+from schema.execution.execute import Engine
 from schema.scalars import SCALARS
 from schema.subscriptions import RealtimeSubscription
+from tests.seats import a_seat
+from tests.streams import Stream, begin
+from tests.world import START
 
 T = TypeVar("T")
 
-START = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
-DEADLINE = 5.0
 ADA, BEN = uuid4(), uuid4()
 
 
@@ -49,7 +46,9 @@ class Query:
     nothing: int = 0
 
 
-SCHEMA = strawberry.Schema(Query, subscription=RealtimeSubscription, config=StrawberryConfig(scalar_map=SCALARS))
+ENGINE = Engine(
+    strawberry.Schema(Query, subscription=RealtimeSubscription, config=StrawberryConfig(scalar_map=SCALARS))
+)
 SHOWN = {
     "MatchSnapshot": "waitingTicket { id } currentRoom { id members { displayName } }",
     "QueueJoined": "ticket { id }",
@@ -62,6 +61,7 @@ SHOWN = {
     "MemberJoined": "room { id } member { id }",
     "MemberLeft": "room { id } member { id status } memberLeaveReason",
     "MemberUpdated": "room { id } member { id media { camera } typing }",
+    "KeysPublished": "room { id } member { id } identityChanged",
     "MessageSent": "room { id } edge { cursor node { id sender { id status } } }",
     "Suspended": "suspension { id }",
 }
@@ -70,20 +70,17 @@ OF_FIELD = {
     "matchEvents": {"MatchSnapshot", "QueueJoined", "QueueLeft", "Matched", "MatchEnded", "Suspended"},
     "signals": {"SignalReceived"},
     "presence": {"PresenceSnapshot", "MemberJoined", "MemberLeft", "MemberUpdated"},
+    "keyEvents": {"KeysPublished"},
 }
-
-
-def member(room_id: UUID, user_id: UUID, position: int) -> Member:
-    """A seat that is held."""
-    name, role = f"member {position}", MemberRole.MEMBER
-    status, muted = MemberStatus.ONLINE, False
-    return Member(uuid4(), room_id, user_id, name, role, muted, status, MediaState(), None, position, START, None)
 
 
 def a_room() -> Room:
     """A match of Ada and Ben: Ada came first and is polite."""
     room_id = uuid4()
-    seats = (member(room_id, ADA, 0), member(room_id, BEN, 1))
+    seats = tuple(
+        a_seat(room_id=room_id, user_id=user_id, display_name=f"member {position}", position=position)
+        for position, user_id in enumerate((ADA, BEN))
+    )
     return Room(room_id, RoomKind.MATCH, ChatMode.VIDEO, None, 2, (), START, None, seats)
 
 
@@ -166,15 +163,14 @@ class World:
         return Context(Services(**parts), self.caller, "203.0.113.7", self.after)
 
     async def follow(self, operation: str, *, room: Room | str | None = None, after: str | None = None) -> Stream:
-        """One of the four subscriptions, running."""
+        """A subscription, running."""
         room_id = str(room.id) if isinstance(room, Room) else room
         given = {"roomId": room_id, "after": after}
         arguments = ", ".join(f'{name}: "{value}"' for name, value in given.items() if value is not None)
         fragments = " ".join(f"... on {kind} {{ {SHOWN[kind]} }}" for kind in OF_FIELD[operation])
         selection = f"{{ __typename ... on Event {{ cursor at }} {fragments} }}"
         query = f"subscription {{ {operation}{f'({arguments})' if arguments else ''} {selection} }}"
-        result = await SCHEMA.subscribe(query, context_value=self.context)
-        return Stream(aiter(result))  # type: ignore[arg-type]  # a generator of results in every case
+        return await begin(ENGINE, self.context, query)
 
 
 class _Sessions:
@@ -184,56 +180,6 @@ class _Sessions:
     async def get(self, session_id: UUID) -> Session:
         self._world.session_reads += 1
         return Session(session_id, ADA, SessionScope.FULL, START, START if self._world.revoked else None)
-
-
-class Stream:
-    """A subscription as its client sees it."""
-
-    def __init__(self, results: AsyncGenerator[Any, None]) -> None:
-        self._results = results
-
-    async def next(self) -> dict[str, Any]:
-        """The next event."""
-        async with asyncio.timeout(DEADLINE):
-            result = await anext(self._results)
-        assert not result.errors, result.errors
-        (event,) = result.data.values()
-        assert isinstance(event, dict)
-        return event
-
-    async def kinds(self, count: int) -> list[str]:
-        """The types of so many events."""
-        return [(await self.next())["__typename"] for _ in range(count)]
-
-    async def error(self) -> BaseException | None:
-        """With what it failed."""
-        async with asyncio.timeout(DEADLINE):
-            result = await anext(self._results)
-        assert result.errors
-        assert not result.data
-        return result.errors[0].original_error  # type: ignore[no-any-return]
-
-    async def quiet(self) -> bool:
-        """Whether nothing is told for a moment; the stream is not to be read on."""
-        waiting = asyncio.ensure_future(anext(self._results))
-        await asyncio.sleep(0.02)
-        quiet = not waiting.done()
-        waiting.cancel()
-        await asyncio.wait((waiting,))
-        return quiet
-
-    async def ended(self) -> bool:
-        """Whether it completes by itself."""
-        try:
-            async with asyncio.timeout(DEADLINE):
-                await anext(self._results)
-        except StopAsyncIteration:
-            return True
-        return False
-
-    async def close(self) -> None:
-        """The client completes it."""
-        await self._results.aclose()
 
 
 @asynccontextmanager

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from itertools import product
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -20,7 +20,6 @@ from domain.rooms.room import Member, MemberLeaveReason, MemberRole, MemberStatu
 from domain.signaling import HangUp, HangUpReason
 from tests.world import World, open_world, seat
 
-T = TypeVar("T")
 OWNER, MODERATOR, MEMBER = MemberRole.OWNER, MemberRole.MODERATOR, MemberRole.MEMBER
 CHANGES = {Action.MUTE: mute, Action.UNMUTE: unmute, Action.PROMOTE: promote, Action.DEMOTE: demote}
 SHOWN = "member { id role muted status }"
@@ -85,16 +84,12 @@ class Friends:
     async def do(self, field: str, actor: Caller | None, subject: object) -> dict[str, Any]:
         """What the API answered to `muteMember` and the like."""
         name = f"{field}Member"
-        answer = await self.world.ask(
+        payload: dict[str, Any] = await self.world.answer(
             f"""mutation($input: MemberActionInput!) {{ {name}(input: $input) {{ __typename
                 ... on {name[0].upper()}{name[1:]}Success {{ {FIELDS[field]} }} ... on UserError {{ message }} }} }}""",
             actor,
             input={"memberId": str(subject)},
         )
-        if answer.failures:
-            raise answer.failures[0]
-        assert not answer.errors
-        payload: dict[str, Any] = answer.data[name]
         return payload
 
     async def kick(self, actor: Caller, subject: Caller) -> Room:
@@ -108,20 +103,6 @@ class Friends:
     async def join(self, who: Caller) -> Room:
         """Lets somebody in by the invite, past the API."""
         return await self.world.enter(who, self.world.invite_code(self.room))
-
-    async def while_locked(self, change: Callable[[UnitOfWork, Room], Awaitable[None]], late: Awaitable[T]) -> T:
-        """What `late` gives, which began before the change and had to wait for the room until it was committed."""
-        waiting: list[asyncio.Future[T]] = []
-
-        async def work(uow: UnitOfWork) -> None:
-            room = await uow.lock_room(self.room.id)
-            assert room is not None
-            waiting.append(asyncio.ensure_future(late))
-            await self.world.until_blocked()
-            await change(uow, room)
-
-        await self.world.database.transact(work)
-        return await waiting[0]
 
 
 @pytest.fixture
@@ -333,15 +314,15 @@ async def test_the_slower_of_kick_and_leave_looks_again(friends: Friends, first:
     """What was true while somebody waited for the room is not what counts."""
     dan = friends.dan
 
-    async def change(uow: UnitOfWork, room: Room) -> None:
-        found, kicked = seat(room, dan), first == "kick"
+    async def change(uow: UnitOfWork) -> None:
+        found, kicked = seat(friends.room, dan), first == "kick"
         await uow.rooms.save_member(
             replace(found, status=MemberStatus.LEFT, left_at=friends.world.clock(), kicked=kicked)
         )
 
     late = friends.leave(dan) if first == "kick" else friends.kick(friends.ann, dan)
     with pytest.raises(NotFound):
-        await friends.while_locked(change, late)
+        await friends.world.overtaken(friends.room, change, late)
     assert (await friends.now(dan)).kicked is (first == "kick")
 
 
@@ -369,25 +350,27 @@ async def test_two_who_kick_the_same_one_at_once_kick_once(friends: Friends) -> 
 async def test_who_was_demoted_or_kicked_while_they_waited_has_no_power_left(friends: Friends) -> None:
     """The owner takes a rank away because of what is being done with it: it stops at that moment."""
 
-    async def demoted(uow: UnitOfWork, room: Room) -> None:
-        await uow.rooms.save_member(replace(seat(room, friends.bob), role=MEMBER))
+    async def demoted(uow: UnitOfWork) -> None:
+        await uow.rooms.save_member(replace(seat(friends.room, friends.bob), role=MEMBER))
 
     with pytest.raises(NotAllowed):
-        await friends.while_locked(demoted, friends.kick(friends.bob, friends.dan))
+        await friends.world.overtaken(friends.room, demoted, friends.kick(friends.bob, friends.dan))
 
-    async def kicked(uow: UnitOfWork, room: Room) -> None:
-        gone = replace(seat(room, friends.cid), status=MemberStatus.LEFT, left_at=friends.world.clock(), kicked=True)
+    async def kicked(uow: UnitOfWork) -> None:
+        gone = replace(
+            seat(friends.room, friends.cid), status=MemberStatus.LEFT, left_at=friends.world.clock(), kicked=True
+        )
         await uow.rooms.save_member(gone)
 
     with pytest.raises(NotFound):
-        await friends.while_locked(kicked, friends.kick(friends.cid, friends.dan))
+        await friends.world.overtaken(friends.room, kicked, friends.kick(friends.cid, friends.dan))
 
-    async def promoted(uow: UnitOfWork, room: Room) -> None:
-        await uow.rooms.save_member(replace(seat(room, friends.bob), role=MODERATOR))
-        await uow.rooms.save_member(replace(seat(room, friends.eve), role=MODERATOR))
+    async def promoted(uow: UnitOfWork) -> None:
+        await uow.rooms.save_member(replace(seat(friends.room, friends.bob), role=MODERATOR))
+        await uow.rooms.save_member(replace(seat(friends.room, friends.eve), role=MODERATOR))
 
     with pytest.raises(NotAllowed):  # The subject rose meanwhile.
-        await friends.while_locked(promoted, friends.kick(friends.bob, friends.eve))
+        await friends.world.overtaken(friends.room, promoted, friends.kick(friends.bob, friends.eve))
     assert (await friends.now(friends.dan)).inside
     assert (await friends.now(friends.eve)).inside
 
@@ -427,12 +410,14 @@ async def test_who_left_while_somebody_acted_on_them_is_not_found(friends: Frien
     """A change of an empty seat would come back with whoever takes it again."""
     world = friends.world
 
-    async def gone(uow: UnitOfWork, room: Room) -> None:
-        await uow.rooms.save_member(replace(seat(room, friends.dan), status=MemberStatus.LEFT, left_at=world.clock()))
+    async def gone(uow: UnitOfWork) -> None:
+        await uow.rooms.save_member(
+            replace(seat(friends.room, friends.dan), status=MemberStatus.LEFT, left_at=world.clock())
+        )
 
     acting = CHANGES[action](world.directory, world.database.transact, friends.ann.user_id, friends.id(friends.dan))
     with pytest.raises(NotFound):
-        await friends.while_locked(gone, acting)
+        await friends.world.overtaken(friends.room, gone, acting)
 
 
 async def test_mute_and_unmute_at_once_end_as_one_of_them(friends: Friends) -> None:

@@ -263,9 +263,9 @@ async def test_the_commit_sees_what_was_committed_while_it_waited(
         tickets = await world.join(ada), await world.join(bob)
         async with held_up(database_url, *({"ada": ada, "bob": bob}[name] for name in about)):
             first = asyncio.create_task(world.database.transact(lambda uow: race(uow, world, ada, bob)))
-            await until(lambda: _wait_for_locks(world, 1))
+            await world.until_blocked()
             second = asyncio.create_task(other.commit(tickets))
-            await until(lambda: _wait_for_locks(world, 2))
+            await world.until_blocked(2)
         await first
         assert [result.reason for result in await second if isinstance(result, Refused)] == [reason]
         assert await world.open_match(ada) is None
@@ -277,9 +277,9 @@ async def test_the_queue_sees_a_suspension_that_was_committed_while_it_waited(wo
         ada, bob = await world.people(2)
         async with held_up(database_url, ada):
             first = asyncio.create_task(world.database.transact(lambda uow: suspends(uow, world, ada, bob)))
-            await until(lambda: _wait_for_locks(world, 1))
+            await world.until_blocked()
             second = asyncio.create_task(other.join(ada))
-            await until(lambda: _wait_for_locks(world, 2))
+            await world.until_blocked(2)
         await first
         with pytest.raises(Suspended):
             await second
@@ -295,14 +295,6 @@ async def held_up(dsn: str, *user_ids: UUID) -> AsyncIterator[None]:
             yield
     finally:
         await connection.close()
-
-
-async def _wait_for_locks(world: World, count: int) -> bool:
-    async with world.database.reading() as connection:
-        waiting = (
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        return bool(await connection.scalar(text(waiting)) == count)
 
 
 async def test_several_leaders_match_a_pair_once(world: World, database_url: str) -> None:

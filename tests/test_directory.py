@@ -19,7 +19,7 @@ from domain.inbox import ALL_KINDS, View
 from domain.matchmaking.commit import NewMatch
 from domain.matchmaking.ticket import ChatMode, Preferences, Ticket, TicketStatus
 from domain.ports import UnitOfWork
-from domain.rooms.room import MatchEndReason, MediaState, Member, MemberRole, MemberStatus, Room, RoomKind
+from domain.rooms.room import MatchEndReason, Room, RoomKind
 from domain.signaling import HangUp, Offer
 from persistence import signals
 from persistence.database import Database
@@ -27,6 +27,7 @@ from persistence.directory import CachedRooms, Directory
 from persistence.inbox.memory import MemoryInbox
 from persistence.signals import MemorySignalPost
 from persistence.transcript import RecentMessages
+from tests.seats import a_seat
 
 START = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 DEADLINE = 10.0
@@ -109,23 +110,7 @@ class World:
 def a_room(people: int) -> Room:
     """A room with so many in it, which is nowhere."""
     room_id = uuid4()
-    members = tuple(
-        Member(
-            id=uuid4(),
-            room_id=room_id,
-            user_id=uuid4(),
-            display_name="Ada",
-            role=MemberRole.MEMBER,
-            muted=False,
-            status=MemberStatus.ONLINE,
-            media=MediaState(),
-            typing_until=None,
-            position=position,
-            joined_at=START,
-            left_at=None,
-        )
-        for position in range(people)
-    )
+    members = tuple(a_seat(room_id=room_id, position=position) for position in range(people))
     return Room(room_id, RoomKind.INVITE, None, "Friends", 16, (), START, None, members)
 
 

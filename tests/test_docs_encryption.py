@@ -19,9 +19,10 @@ from domain.franking import DISCLOSED_WITHIN, LONGEST_PLAINTEXT
 from domain.keys.bundle import LOW_MARK
 from domain.keys.checking import MOST_ONE_TIME_KEYS
 from domain.keys.claiming import CLAIMS_PER_PAIR
-from tests.acceptance.client import JSON, base64
+from tests.acceptance.client import JSON
 from tests.acceptance.encryption import EXAMPLES, end_to_end
 from tests.acceptance.server import ROOT, Server, free_port
+from tests.encoding import base64
 
 PAGE = ROOT / "docs" / "ENCRYPTION.md"
 VECTORS = json.loads((ROOT / "docs" / "franking-vectors.json").read_text(encoding="utf-8"))

@@ -155,7 +155,8 @@ def test_a_second_server_is_refused_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataDirectoryInUse) as refused, embedded_postgres(tmp_path / ".parley"):
         pytest.fail("two servers ran on one data directory")
     assert refused.value.holder == holder.process.pid
-    assert str(refused.value).endswith(f"is in use by another server (process {holder.process.pid}).")
+    who = f"another server (process {holder.process.pid})"
+    assert str(refused.value).endswith(f"is in use by {who}: stop that, or set PARLEY_DATA_DIR to another directory.")
     assert holder.end() == 0
 
 

@@ -16,7 +16,7 @@ from domain.events import (
     MemberUpdated,
     SignalReceived,
 )
-from domain.following import PAGE, Follower, Lost, Page
+from domain.following import PAGE, Follower, Found, Lost
 from domain.inbox import ALL_KINDS, View
 from domain.presence import MEMBER_UPDATES_EVERY
 from domain.signaling import HangUp
@@ -71,7 +71,7 @@ class Throttled:
         pages = []
         for _ in range(count):
             page = await self.follower.next()
-            assert isinstance(page, Page)
+            assert isinstance(page, Found)
             pages.append(((self.now - START).total_seconds(), [entry.event for entry in page.entries]))
         return pages
 

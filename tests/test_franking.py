@@ -31,7 +31,8 @@ from domain.franking import (
     tag_message,
 )
 from domain.ports import FrankingKeys
-from domain.rooms.room import MediaState, Member, MemberRole, MemberStatus
+from domain.rooms.room import Member, MemberStatus
+from tests.seats import a_seat
 
 VECTORS = json.loads((Path(__file__).parents[1] / "docs" / "franking-vectors.json").read_text(encoding="utf-8"))
 SENT = datetime(2026, 11, 21, 9, 30, 0, 250_000, tzinfo=UTC)
@@ -40,24 +41,6 @@ OLD, NEW = ("old", b"o" * 32), ("new", b"n" * 32)
 KEYS = DerivedFrankingKeys(RootSecrets((OLD,)))
 CIPHERTEXT = b"nobody reads this"
 MILLISECOND = timedelta(milliseconds=1)
-
-
-def seat(room_id: UUID, user_id: UUID | None = None) -> Member:
-    """Somebody's seat in a room."""
-    return Member(
-        id=uuid4(),
-        room_id=room_id,
-        user_id=user_id or uuid4(),
-        display_name="Ada",
-        role=MemberRole.MEMBER,
-        muted=False,
-        status=MemberStatus.ONLINE,
-        media=MediaState(),
-        typing_until=None,
-        position=0,
-        joined_at=SENT,
-        left_at=None,
-    )
 
 
 @dataclass(frozen=True)
@@ -87,13 +70,12 @@ def honest(
     plaintext: str = "See you at 7?",
     keys: FrankingKeys = KEYS,
     *,
-    room_id: UUID | None = None,
-    sender: UUID | None = None,
+    subject: Member | None = None,
+    commitment: bytes | None = None,
 ) -> Evidence:
-    """A message as an honest sender and the server made it, disclosed by its receiver."""
-    subject = seat(room_id or uuid4(), sender)
-    opening_key, message_id = b"k" * 32, uuid4()
-    commitment = commit(opening_key, room_id=subject.room_id, member_id=subject.id, plaintext=plaintext)
+    """A message as an honest sender and the server made it, disclosed by its receiver; or with another commitment."""
+    subject, opening_key, message_id = subject or a_seat(), b"k" * 32, uuid4()
+    commitment = commitment or commit(opening_key, room_id=subject.room_id, member_id=subject.id, plaintext=plaintext)
     tag = tag_message(
         keys,
         message_id=message_id,
@@ -104,7 +86,7 @@ def honest(
         ciphertext=CIPHERTEXT,
     )
     disclosure = Disclosure(message_id, plaintext, opening_key, commitment, tag, SENT)
-    return Evidence(disclosure, subject, seat(subject.room_id))
+    return Evidence(disclosure, subject, a_seat(room_id=subject.room_id))
 
 
 def flipped(value: bytes, bit: int) -> bytes:
@@ -153,7 +135,7 @@ class OneKey:
 @pytest.mark.parametrize("vector", VECTORS["vectors"], ids=lambda vector: vector["name"])
 def test_the_server_computes_the_published_vectors(vector: dict[str, Any]) -> None:
     """A commitment that every client makes by the vectors has to open here, next year too."""
-    subject = replace(seat(UUID(vector["roomId"])), id=UUID(vector["memberId"]))
+    subject = a_seat(room_id=UUID(vector["roomId"]), id=UUID(vector["memberId"]))
     opening_key, keys = bytes.fromhex(vector["openingKey"]), OneKey(bytes.fromhex(vector["tagKey"]))
     sent_at = datetime.fromisoformat(vector["sentAt"])
     commitment = commit(opening_key, room_id=subject.room_id, member_id=subject.id, plaintext=vector["plaintext"])
@@ -169,7 +151,7 @@ def test_the_server_computes_the_published_vectors(vector: dict[str, Any]) -> No
     )
     assert (tag.ciphertext_hash.hex(), tag.tag.hex()) == (vector["ciphertextHash"], vector["tag"])
     disclosure = Disclosure(UUID(vector["messageId"]), vector["plaintext"], opening_key, commitment, tag, sent_at)
-    assert examine(disclosure, subject, seat(subject.room_id), keys, sent_at) is Finding.VERIFIED
+    assert examine(disclosure, subject, a_seat(room_id=subject.room_id), keys, sent_at) is Finding.VERIFIED
 
 
 @pytest.mark.parametrize("vector", VECTORS["lp"], ids=lambda vector: repr(vector["parts"]))
@@ -258,8 +240,11 @@ FAULTS: list[tuple[Finding, Fault]] = [
     (Finding.FROM_THE_FUTURE, lambda it: replace(it, now=SENT - timedelta(minutes=1) - MILLISECOND)),
     (Finding.NOT_A_RECEIVER, lambda it: replace(it, reporter=None)),
     (Finding.NOT_A_RECEIVER, lambda it: replace(it, reporter=it.subject)),
-    (Finding.NOT_A_RECEIVER, lambda it: replace(it, reporter=seat(it.subject.room_id, it.subject.user_id))),
-    (Finding.NOT_A_RECEIVER, lambda it: replace(it, reporter=seat(uuid4()))),
+    (
+        Finding.NOT_A_RECEIVER,
+        lambda it: replace(it, reporter=a_seat(room_id=it.subject.room_id, user_id=it.subject.user_id)),
+    ),
+    (Finding.NOT_A_RECEIVER, lambda it: replace(it, reporter=a_seat())),
     (Finding.NOT_OPENED, lambda it: it.disclosing(plaintext=it.disclosure.plaintext + "!")),
     (Finding.NOT_OPENED, lambda it: it.disclosing(opening_key=flipped(it.disclosure.opening_key, 7))),
 ]
@@ -288,33 +273,22 @@ def test_of_two_faults_the_earlier_is_named() -> None:
 def test_a_tag_of_another_message_proves_nothing() -> None:
     """Otherwise one harmless message would stand for every other: of another room, sender, time or ID."""
     room, sender = uuid4(), uuid4()
-    one, other = honest(room_id=room, sender=sender), honest(room_id=room, sender=sender)
+    one, other = [honest(subject=a_seat(room_id=room, user_id=sender)) for _ in range(2)]
     assert one.disclosing(tag=other.disclosure.tag).finding() is Finding.FORGED_TAG
     assert one.disclosing(message_id=other.disclosure.message_id).finding() is Finding.FORGED_TAG
     assert replace(one, subject=replace(one.subject, id=other.subject.id)).finding() is Finding.FORGED_TAG
     assert one.disclosing(sent_at=SENT + MILLISECOND).finding() is Finding.FORGED_TAG
     elsewhere = uuid4()
-    moved = replace(one, subject=replace(one.subject, room_id=elsewhere), reporter=seat(elsewhere))
+    moved = replace(one, subject=replace(one.subject, room_id=elsewhere), reporter=a_seat(room_id=elsewhere))
     assert moved.finding() is Finding.FORGED_TAG
 
 
 def test_a_commitment_moved_to_another_member_or_room_does_not_open() -> None:
     """A receiver who sends on what they received must not be able to blame it on the first sender, nor take it for their own."""
     quoted = honest()
-    opening_key, commitment = quoted.disclosure.opening_key, quoted.disclosure.commitment
-    for subject in (seat(quoted.subject.room_id), replace(quoted.subject, room_id=uuid4())):
-        message_id = uuid4()
-        tag = tag_message(
-            KEYS,
-            message_id=message_id,
-            room_id=subject.room_id,
-            member_id=subject.id,
-            sent_at=SENT,
-            commitment=commitment,
-            ciphertext=CIPHERTEXT,
-        )
-        disclosure = Disclosure(message_id, quoted.disclosure.plaintext, opening_key, commitment, tag, SENT)
-        assert Evidence(disclosure, subject, seat(subject.room_id)).finding() is Finding.NOT_OPENED
+    for subject in (a_seat(room_id=quoted.subject.room_id), replace(quoted.subject, room_id=uuid4())):
+        moved = honest(subject=subject, commitment=quoted.disclosure.commitment)
+        assert moved.finding() is Finding.NOT_OPENED
 
 
 CHANGES: dict[str, Callable[[Evidence, int], Evidence]] = {
@@ -370,6 +344,6 @@ ANY_BYTES = st.binary(max_size=40) | st.binary(min_size=32, max_size=32)
 )
 def test_whatever_a_stranger_makes_up_is_refused_and_breaks_nothing(disclosure: Disclosure, there: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
     """A report comes from anybody: it is answered, not a crash with somebody else's evidence in it."""
-    subject = seat(uuid4())
-    evidence = Evidence(disclosure, subject, seat(subject.room_id) if there else None)
+    subject = a_seat()
+    evidence = Evidence(disclosure, subject, a_seat(room_id=subject.room_id) if there else None)
     assert evidence.finding() is not Finding.VERIFIED

@@ -6,29 +6,27 @@ import asyncio
 import base64
 import random
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
-from typing import TypeVar
+from collections.abc import AsyncIterator
 
 import pytest
 
 from domain.errors import BadInput, RateLimited
 from domain.identity import Caller
 from domain.inbox import Position
-from domain.ports import UnitOfWork
 from domain.rooms.room import Room
 from persistence.retention import purge
-from schema.api import schema
 from schema.cursors import inbox_cursor, message_cursor, message_place
-from tests.test_chat import PAGE, change, gone, page, send, sent, stored, texts
 from tests.world import World, open_world, seat
+from tests.world.chat import PAGE, gone, texts
 
-T = TypeVar("T")
 
-NOTHING = {
-    "edges": [],
-    "pageInfo": {"hasNextPage": False, "hasPreviousPage": False, "startCursor": None, "endCursor": None},
-}
+def nothing(room: Room, end: int = 0) -> dict[str, object]:
+    """The page of a room without messages: it goes on from where it was looked at, or from the beginning."""
+    cursor = message_cursor(room.id, end)
+    return {
+        "edges": [],
+        "pageInfo": {"hasNextPage": False, "hasPreviousPage": False, "startCursor": None, "endCursor": cursor},
+    }
 
 
 @pytest.fixture
@@ -40,27 +38,26 @@ async def world(database_url: str) -> AsyncIterator[World]:
 
 async def ten(world: World) -> tuple[Caller, Room, list[str]]:
     """A room with the messages 1 to 10, and their cursors."""
-    ada, bob = await world.user("Ada"), await world.user("Bob")
-    room = await world.open_room(ada, bob)
-    cursors = [(await sent(world, (ada, bob)[n % 2], room, n))["cursor"] for n in range(1, 11)]
+    (ada, bob), room = await world.friends("Ada", "Bob")
+    cursors = [(await world.sent((ada, bob)[n % 2], room, n))["cursor"] for n in range(1, 11)]
     return ada, room, cursors
 
 
 async def test_pages_are_what_was_asked_for_and_know_their_neighbours(world: World) -> None:
     """A client can draw both ends of a conversation, and knows whether to offer more."""
     ada, room, cursors = await ten(world)
+    start = message_cursor(room.id, 0)
 
     async def read(**arguments: object) -> tuple[list[int], bool, bool]:
-        found = await page(world, ada, room, **arguments)
+        found = await world.page(ada, room, **arguments)
         info, said = found["pageInfo"], [int(each) for each in texts(found)]
         assert [edge["cursor"] for edge in found["edges"]] == [cursors[n - 1] for n in said]
         assert (info["startCursor"], info["endCursor"]) == (
-            (cursors[said[0] - 1], cursors[said[-1] - 1]) if said else (None, None)
+            (cursors[said[0] - 1], cursors[said[-1] - 1]) if said else (None, arguments.get("after") or start)
         )
         return said, info["hasPreviousPage"], info["hasNextPage"]
 
     every = list(range(1, 11))
-    start = message_cursor(room.id, 0)
     beyond = message_cursor(room.id, 99)
     assert await read() == (every, False, False)
     assert await read(first=None, after=None, last=None, before=None) == (every, False, False)
@@ -86,10 +83,10 @@ async def test_fifty_is_the_usual_page(world: World) -> None:
     cursors = []
     for n in range(1, 61):
         world.clock.forward(seconds=1)
-        cursors.append((await sent(world, ada, room, n))["cursor"])
-    assert texts(await page(world, ada, room)) == [str(n) for n in range(11, 61)]
-    assert texts(await page(world, ada, room, after=cursors[0])) == [str(n) for n in range(2, 52)]
-    assert texts(await page(world, ada, room, before=cursors[59])) == [str(n) for n in range(10, 60)]
+        cursors.append((await world.sent(ada, room, n))["cursor"])
+    assert texts(await world.page(ada, room)) == [str(n) for n in range(11, 61)]
+    assert texts(await world.page(ada, room, after=cursors[0])) == [str(n) for n in range(2, 52)]
+    assert texts(await world.page(ada, room, before=cursors[59])) == [str(n) for n in range(10, 60)]
 
 
 async def test_a_page_of_the_largest_messages_is_a_mebibyte_and_says_that_there_are_more(world: World) -> None:
@@ -98,11 +95,11 @@ async def test_a_page_of_the_largest_messages_is_a_mebibyte_and_says_that_there_
     room = await world.open_room(ada)
     for n in range(1, 41):
         world.clock.forward(seconds=1)
-        await sent(world, ada, room, "x" * (64 * 1024 if n <= 34 else 1))
+        await world.sent(ada, room, "x" * (64 * 1024 if n <= 34 else 1))
     whole = range(1, 41)
 
     async def read(**arguments: object) -> tuple[list[int], bool, bool]:
-        found = await page(world, ada, room, **arguments)
+        found = await world.page(ada, room, **arguments)
         info = found["pageInfo"]
         places = [message_place(edge["cursor"], room.id) for edge in found["edges"]]
         return places, info["hasPreviousPage"], info["hasNextPage"]
@@ -123,16 +120,16 @@ async def test_pages_are_limited_by_what_they_hold(world: World) -> None:
     ada = await world.user("Ada")
     room = await world.open_room(ada)
     for _ in range(16):
-        await sent(world, ada, room, "x" * 64 * 1024)
+        await world.sent(ada, room, "x" * 64 * 1024)
     pages = " ".join(f"a{n}: messages(roomId: $room) {{ pageInfo {{ endCursor }} }}" for n in range(40))
     answer = await world.ask(f"query($room: ID!) {{ {pages} }}", ada, room=str(room.id))
     assert sum(answer.data[f"a{n}"] is not None for n in range(40)) == 32
     assert [type(failure) for failure in answer.failures] == [RateLimited] * 8
     with pytest.raises(RateLimited):
-        await page(world, ada, room)
+        await world.page(ada, room)
     world.clock.forward(seconds=1)
     for _ in range(200):
-        await page(world, ada, room, first=1)
+        await world.page(ada, room, first=1)
         world.clock.forward(seconds=0.05)
 
 
@@ -141,15 +138,16 @@ async def test_an_empty_room_is_an_empty_page(world: World) -> None:
     ada = await world.user()
     room = await world.open_room(ada)
     here = message_cursor(room.id, 5)
-    for arguments in ({}, {"first": 3}, {"last": 3}, {"first": 3, "after": here}, {"last": 3, "before": here}):
-        assert await page(world, ada, room, **arguments) == NOTHING
+    for arguments in ({}, {"first": 3}, {"last": 3}, {"last": 3, "before": here}):
+        assert await world.page(ada, room, **arguments) == nothing(room)
+    assert await world.page(ada, room, first=3, after=here) == nothing(room, 5)
 
 
 async def test_arguments_that_cannot_be_meant_are_refused(world: World) -> None:
     """A page that silently is another one than asked for would lose messages."""
     ada, room, cursors = await ten(world)
     other = await world.open_room(ada)
-    foreign = (await sent(world, ada, other))["cursor"]
+    foreign = (await world.sent(ada, other))["cursor"]
     raw = base64.urlsafe_b64decode(cursors[0] + "==")
     forged = [raw[:-1], raw + b"0", b"i" + raw[1:], b"", raw[:17] + struct.pack(">q", -1)]
     wrong = [foreign, inbox_cursor(Position(1, 1)), "nonsense", "é", "\ud800", ""]
@@ -167,20 +165,19 @@ async def test_arguments_that_cannot_be_meant_are_refused(world: World) -> None:
     combinations += [{name: size} for name in ("first", "last") for size in (0, -1, 101, 2**31 - 1)]
     for arguments in combinations:
         with pytest.raises(BadInput):
-            await page(world, ada, room, **arguments)
+            await world.page(ada, room, **arguments)
     largest = base64.urlsafe_b64encode(raw[:17] + struct.pack(">q", 2**63 - 1)).decode().rstrip("=")
-    assert texts(await page(world, ada, room, last=1, before=largest)) == ["10"]
-    assert texts(await page(world, ada, room, first=1, after=largest)) == []
+    assert texts(await world.page(ada, room, last=1, before=largest)) == ["10"]
+    assert texts(await world.page(ada, room, first=1, after=largest)) == []
 
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_walking_while_others_send_visits_every_message_once(world: World, seed: int) -> None:
     """Scrolling up and reading on both show each message exactly once, whatever comes in meanwhile."""
     rng = random.Random(seed)
-    ada, bob, cat = [await world.user(name) for name in ("Ada", "Bob", "Cat")]
-    room = await world.open_room(ada, bob, cat)
+    (ada, bob, cat), room = await world.friends("Ada", "Bob", "Cat")
     for n in range(25):
-        await sent(world, ada, room, n)
+        await world.sent(ada, room, n)
     writing = asyncio.gather(*(_write(world, who, room, 20) for who in (bob, cat)))
 
     async def forward() -> list[int]:
@@ -188,7 +185,7 @@ async def test_walking_while_others_send_visits_every_message_once(world: World,
         after, more, written = None, True, False
         while more or not written:
             written = writing.done()
-            found = await page(world, ada, room, first=rng.randint(1, 9), after=after)
+            found = await world.page(ada, room, first=rng.randint(1, 9), after=after)
             seen += [message_place(edge["cursor"], room.id) for edge in found["edges"]]
             after = found["pageInfo"]["endCursor"] or after
             more = found["pageInfo"]["hasNextPage"]
@@ -197,13 +194,13 @@ async def test_walking_while_others_send_visits_every_message_once(world: World,
 
     async def backward() -> list[int]:
         seen: list[int] = []
-        found = await page(world, ada, room, last=rng.randint(1, 9))
+        found = await world.page(ada, room, last=rng.randint(1, 9))
         while True:
             seen += reversed([message_place(edge["cursor"], room.id) for edge in found["edges"]])
             if not found["pageInfo"]["hasPreviousPage"]:
                 return seen
             before = found["pageInfo"]["startCursor"]
-            found = await page(world, ada, room, last=rng.randint(1, 9), before=before)
+            found = await world.page(ada, room, last=rng.randint(1, 9), before=before)
             assert found["pageInfo"]["hasNextPage"]
 
     ahead, back = await asyncio.gather(forward(), backward())
@@ -215,16 +212,15 @@ async def test_walking_while_others_send_visits_every_message_once(world: World,
 
 async def _write(world: World, who: Caller, room: Room, count: int) -> None:
     for n in range(count):
-        await sent(world, who, room, n)
+        await world.sent(who, room, n)
 
 
 async def test_a_sender_who_left_is_a_tombstone(world: World) -> None:
     """What they said stays readable under their name; whether they are there is no longer anybody's business."""
-    ada, bob = await world.user("Ada"), await world.user("Bob")
-    room = await world.open_room(ada, bob)
-    await sent(world, bob, room, "bye")
-    await change(world, room, bob, gone)
-    (edge,) = (await page(world, ada, room))["edges"]
+    (ada, bob), room = await world.friends("Ada", "Bob")
+    await world.sent(bob, room, "bye")
+    await world.change(room, bob, gone)
+    (edge,) = (await world.page(ada, room))["edges"]
     assert edge["node"]["sender"] == {"id": str(seat(room, bob).id), "status": "LEFT", "displayName": "Bob"}
 
 
@@ -233,52 +229,46 @@ async def test_a_closed_room_leaves_no_message_behind(world: World) -> None:
     ada, bob, match = await world.pair()
     friends = await world.open_room(ada, bob)
     for room in (match, friends):
-        await sent(world, ada, room)
+        await world.sent(ada, room)
     await world.skip(ada, match.id)
-    assert await stored(world, match) == []
-    assert len(await stored(world, friends)) == 1
+    assert await world.stored(match) == []
+    assert len(await world.stored(friends)) == 1
     await world.end(friends)
-    assert await stored(world, friends) == []
+    assert await world.stored(friends) == []
     for room in (match, friends):
-        assert await page(world, ada, room) is None
-        assert (await send(world, bob, room))["__typename"] == "NotFoundError"
+        assert await world.page(ada, room) is None
+        assert (await world.send(bob, room))["__typename"] == "NotFoundError"
 
 
 async def test_messages_are_kept_for_thirty_days_and_cursors_for_ever(world: World) -> None:
     """What is old goes, its place is not given away, and a client that kept a cursor of it still pages and follows."""
     ada, room, cursors = await ten(world)
     world.clock.forward(days=29)
-    await sent(world, ada, room, 11)
+    await world.sent(ada, room, 11)
     assert (await purge(world.database.reading, world.clock()))["message"] == 0
     world.clock.forward(days=1, seconds=1)
     assert (await purge(world.database.reading, world.clock()))["message"] == 10
-    await sent(world, ada, room, 12)
+    await world.sent(ada, room, 12)
     for arguments in ({"after": cursors[2]}, {"first": 5}, {"last": 5}, {}):
-        found = await page(world, ada, room, **arguments)
+        found = await world.page(ada, room, **arguments)
         assert [message_place(edge["cursor"], room.id) for edge in found["edges"]] == [11, 12]
         assert not found["pageInfo"]["hasPreviousPage"]
-    nothing_before = await page(world, ada, room, last=5, before=cursors[4])
+    nothing_before = await world.page(ada, room, last=5, before=cursors[4])
     assert (nothing_before["edges"], nothing_before["pageInfo"]["hasNextPage"]) == ([], True)
     world.clock.forward(days=31)
     await purge(world.database.reading, world.clock())
-    assert await page(world, ada, room) == NOTHING
-    await sent(world, ada, room, 13)
-    assert [m.seq for m in await stored(world, room)] == [13]
+    assert await world.page(ada, room) == nothing(room)
+    await world.sent(ada, room, 13)
+    assert [m.seq for m in await world.stored(room)] == [13]
 
 
 async def test_who_is_kicked_while_a_page_is_read_is_not_shown_it(world: World) -> None:
     """Between the look at the seat and the reading somebody may be made to leave, and others write on."""
-    ada, bob = await world.user("Ada"), await world.user("Bob")
-    room = await world.open_room(ada, bob)
-    context = world.context(bob)
-    read = context.services.read
+    (ada, bob), room = await world.friends("Ada", "Bob")
 
-    async def overtaken(work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
-        await change(world, room, bob, gone)
-        await sent(world, ada, room, "about Bob")
-        return await read(work)
+    async def meanwhile() -> None:
+        await world.change(room, bob, gone)
+        await world.sent(ada, room, "about Bob")
 
-    overtaking = replace(context, services=replace(context.services, read=overtaken))
-    result = await schema.execute(PAGE, {"room": str(room.id)}, context_value=overtaking)
-    assert result.errors is None
-    assert result.data == {"messages": None}
+    answer = await world.overtake(meanwhile, PAGE, bob, room=str(room.id))
+    assert (answer.data, answer.errors) == ({"messages": None}, [])

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations, permutations
-from typing import TypeVar
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
 
 from domain.errors import Conflict, NotFound, RoomFull
 from domain.events import MemberJoined, SignalReceived
@@ -21,7 +19,6 @@ from domain.ports import UnitOfWork
 from domain.rooms import invites
 from domain.rooms.invites import HOLD, MEMBERS_EVER, SEATS_AT_ONCE
 from domain.rooms.room import MediaState, MemberRole, MemberStatus, Room
-from tests.waiting import until
 from tests.world import START, World, open_world, seat
 
 JOIN = """mutation($code: String!) { joinRoom(input: {inviteCode: $code}) { __typename
@@ -29,10 +26,6 @@ JOIN = """mutation($code: String!) { joinRoom(input: {inviteCode: $code}) { __ty
 MEMBERS = "query($id: ID!) { room(id: $id) { members { id polite } } }"
 SEND = """mutation($to: ID!) { sendSignal(input: {to: $to, signal: {offer: {sdp: "v=0"}}}) { __typename } }"""
 CREATE = 'mutation { createRoom(input: {name: "x"}) { __typename } }'
-
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-
-T = TypeVar("T")
 
 
 @pytest.fixture
@@ -96,8 +89,7 @@ async def test_joining_again_changes_nothing_and_tells_nobody(world: World) -> N
 
 async def test_whoever_comes_back_is_the_same_member_and_otherwise_new(world: World) -> None:
     """Friends recognise them, nobody's rank or camera comes back by itself, and leaving does not unmute."""
-    ada, ben, eve = [await world.user(name) for name in ("Ada", "Ben", "Eve")]
-    room = await world.open_room(ada, ben, eve)
+    (ada, ben, eve), room = await world.friends("Ada", "Ben", "Eve")
     before = await world.rank(room, ben, MemberRole.MODERATOR)
     busy = replace(before, muted=True, media=MediaState(camera=True), typing_until=START + timedelta(seconds=5))
 
@@ -141,8 +133,7 @@ async def test_a_room_seats_so_many_different_people_ever(world: World, monkeypa
     """A room is loaded with everybody who ever was in it: a public link must not make it grow without end."""
     assert MEMBERS_EVER == 200
     monkeypatch.setattr(invites, "MEMBERS_EVER", 3)
-    ada, ben, eve = [await world.user(name) for name in ("Ada", "Ben", "Eve")]
-    room = await world.open_room(ada, ben, eve)
+    (_, ben, eve), room = await world.friends("Ada", "Ben", "Eve")
     code = world.invite_code(room)
     await world.put_out(room, ben)
     await world.put_out(room, eve)
@@ -283,31 +274,12 @@ async def test_the_same_person_on_two_devices_at_once_is_one_member(world: World
     assert len(await world.told(ada)) == 3
 
 
-async def overtaken(
-    world: World, room: Room, change: Callable[[UnitOfWork], Awaitable[None]], *attempts: Awaitable[T]
-) -> list[T]:
-    """What the attempts come to when `change` is committed after they began and before they had the room's lock."""
-
-    async def waiting() -> bool:
-        async with world.database.reading() as connection:
-            return bool(await connection.scalar(text(WAITING)) == len(attempts))
-
-    async def work(uow: UnitOfWork) -> asyncio.Future[list[T]]:
-        await uow.lock_room(room.id)
-        results = asyncio.gather(*attempts)
-        await until(waiting)
-        await change(uow)
-        return results
-
-    return await (await world.database.transact(work))
-
-
 async def test_a_room_that_is_closed_meanwhile_is_not_entered(world: World) -> None:
     """A seat in a closed room would be one that nobody sees and nothing takes away."""
     ada, ben = await world.user("Ada"), await world.user("Ben")
     room = await world.create(ada)
     attempt = joined(world, ben, world.invite_code(room))
-    assert await overtaken(world, room, lambda uow: uow.rooms.close(room.id, world.clock()), attempt) == ["NotFound"]
+    assert await world.overtaken(room, lambda uow: uow.rooms.close(room.id, world.clock()), attempt) == ["NotFound"]
     assert (await world.room(room.id)).seat_of(ben.user_id) is None
 
 
@@ -320,20 +292,19 @@ async def test_a_code_that_is_rotated_meanwhile_admits_nobody(world: World) -> N
     async def rotate(uow: UnitOfWork) -> None:
         await uow.rooms.set_invite(room.id, new, world.invites.digest(room.id, new))
 
-    assert await overtaken(world, room, rotate, joined(world, ben, world.invite_code(room))) == ["NotFound"]
+    assert await world.overtaken(room, rotate, joined(world, ben, world.invite_code(room))) == ["NotFound"]
     assert (await world.room(room.id)).seat_of(ben.user_id) is None
 
 
 async def test_somebody_who_is_kicked_meanwhile_does_not_stay(world: World) -> None:
     """A client that joins again and again must not slip past the kick."""
-    ada, ben = await world.user("Ada"), await world.user("Ben")
-    room = await world.open_room(ada, ben)
+    (_, ben), room = await world.friends("Ada", "Ben")
 
     async def kick(uow: UnitOfWork) -> None:
         left = replace(seat(room, ben), status=MemberStatus.LEFT, left_at=world.clock(), kicked=True)
         await uow.rooms.save_member(left)
 
-    assert await overtaken(world, room, kick, joined(world, ben, world.invite_code(room))) == ["NotFound"]
+    assert await world.overtaken(room, kick, joined(world, ben, world.invite_code(room))) == ["NotFound"]
     assert not (await world.room(room.id)).holds(ben.user_id)
 
 
@@ -346,7 +317,7 @@ async def test_of_two_rotations_at_once_both_succeed_and_the_last_wins(world: Wo
     async def nothing(_: UnitOfWork) -> None:
         """They only have to wait for each other."""
 
-    rotated = await overtaken(world, room, nothing, world.rotate(ada, room.id), world.rotate(ben, room.id))
+    rotated = await world.overtaken(room, nothing, world.rotate(ada, room.id), world.rotate(ben, room.id))
     assert {found.invite.version for found in rotated if found.invite} == {2, 3}
     last = await world.room(room.id)
     assert last.invite == max((found.invite for found in rotated if found.invite), key=lambda invite: invite.version)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from uuid import UUID
 
 import pytest
 
@@ -21,12 +20,11 @@ from domain.keys.bundle import (
     PreKey,
     SignedPreKey,
 )
-from domain.keys.publishing import add_one_time_keys, publish_keys
-from domain.ports import UnitOfWork
+from domain.keys.publishing import add_one_time_keys
 from domain.rooms.room import Room
-from tests.key_server import add, among_friends, bundle_of, claim, counts, held, key_events, leave, publish
 from tests.keyring import Keyring, curve_key, kem_key
 from tests.world import START, World, open_world, seat
+from tests.world.keys import key_events
 
 RING = Keyring()
 
@@ -41,10 +39,10 @@ async def world(database_url: str) -> AsyncIterator[World]:
 async def test_a_bundle_that_is_in_order_is_given_as_it_was_published(world: World) -> None:
     """Byte for byte: a signature is over bytes."""
     for offered in (RING.x3dh(2), RING.pqxdh(2, 3), RING.x3dh(), RING.pqxdh(), RING.x3dh(100), RING.pqxdh(100, 100)):
-        owner, (friend,), room = await among_friends(world)
+        owner, (friend,), room = await world.among_friends()
         pre_keys, kem_keys = offered.one_time.pre_keys, offered.one_time.kem_keys
-        assert await publish(world, owner, offered) == KeyCounts(len(pre_keys), len(kem_keys))
-        assert await claim(world, friend, seat(room, owner).id) == ClaimedBundle(
+        assert await world.publish(owner, offered) == KeyCounts(len(pre_keys), len(kem_keys))
+        assert await world.claim(friend, seat(room, owner).id) == ClaimedBundle(
             KeyBundle(
                 owner, offered.suite, offered.identity_key, offered.signed_pre_key, offered.last_resort_kem_key, START
             ),
@@ -57,7 +55,7 @@ async def test_the_highest_and_the_lowest_id_are_good(world: World) -> None:
     """The range is that of the contract, ends included."""
     owner = await world.person()
     keys = OneTimeKeys((PreKey(0, curve_key()), PreKey(2**31 - 1, curve_key())))
-    assert await publish(world, owner, replace(RING.x3dh(), one_time=keys)) == KeyCounts(2, 0)
+    assert await world.publish(owner, replace(RING.x3dh(), one_time=keys)) == KeyCounts(2, 0)
 
 
 async def test_a_signature_in_libsignals_form_is_good(world: World) -> None:
@@ -65,17 +63,17 @@ async def test_a_signature_in_libsignals_form_is_good(world: World) -> None:
     owner, ring = await world.person(), Keyring()
     key = curve_key()
     signed = SignedPreKey(1, key, ring.sign_as_libsignal(key))
-    await publish(world, owner, replace(ring.x3dh(), signed_pre_key=signed))
-    assert (await bundle_of(world, owner)).signed_pre_key == signed
+    await world.publish(owner, replace(ring.x3dh(), signed_pre_key=signed))
+    assert (await world.bundle_of(owner)).signed_pre_key == signed
 
 
 async def test_publishing_again_replaces_everything(world: World) -> None:
     """A client that lost its private keys must not be written to with them."""
-    owner, (friend,), room = await among_friends(world)
-    await publish(world, owner, RING.pqxdh(100, 100))
+    owner, (friend,), room = await world.among_friends()
+    await world.publish(owner, RING.pqxdh(100, 100))
     later = Keyring().x3dh(1)
-    assert await publish(world, owner, later) == await counts(world, owner) == KeyCounts(1, 0)
-    claimed = await claim(world, friend, seat(room, owner).id)
+    assert await world.publish(owner, later) == await world.key_counts(owner) == KeyCounts(1, 0)
+    claimed = await world.claim(friend, seat(room, owner).id)
     assert claimed.bundle.suite is KeySuite.X3DH_25519
     assert claimed.bundle.last_resort_kem_key is None
     assert claimed.one_time_pre_key == later.one_time.pre_keys[0]
@@ -86,8 +84,8 @@ async def test_two_bundles_never_have_the_same_time(world: World) -> None:
     owner = await world.person()
     times = []
     for _ in range(3):
-        await publish(world, owner, RING.x3dh())
-        times.append((await bundle_of(world, owner)).updated_at)
+        await world.publish(owner, RING.x3dh())
+        times.append((await world.bundle_of(owner)).updated_at)
     assert times == sorted(set(times))
 
 
@@ -100,7 +98,7 @@ async def test_a_publication_is_told_in_every_room_held_and_nowhere_else(world: 
     shared, alone = await world.open_room(owner, one, two), await world.open_room(owner)
     match = await world.match(owner, three)
     left, elsewhere = await world.open_room(two, owner, four), await world.open_room(one, four)
-    await leave(world, owner, left)
+    await world.leave(owner, left)
     ring = Keyring()
     published = {
         (room.id, changed): KeysPublished(room.id, seat(room, owner).id, changed)
@@ -110,7 +108,7 @@ async def test_a_publication_is_told_in_every_room_held_and_nowhere_else(world: 
     }
     for offered, changed in ((ring.x3dh(), False), (ring.pqxdh(), False), (Keyring().x3dh(), True)):
         world.inbox.told.clear()
-        await publish(world, owner, offered)
+        await world.publish(owner, offered)
         told = {who: [e for user, e in world.inbox.told if user == who] for who in (owner, one, two, three, four)}
         assert told[one] == told[two] == [published[shared.id, changed]]
         assert told[three] == [published[match.id, changed]]
@@ -123,33 +121,13 @@ async def test_a_publication_is_told_in_every_room_held_and_nowhere_else(world: 
 async def test_a_room_that_was_entered_meanwhile_is_told_too(world: World) -> None:
     """Whoever meets the owner in this very moment would otherwise trust keys that are no longer the owner's."""
     owner, stranger = await world.people(2)
-    await publish(world, owner, RING.x3dh())
+    await world.publish(owner, RING.x3dh())
     rooms: list[Room] = []
 
-    async def transact_late(work: Callable[[UnitOfWork], object]) -> object:
-        async def late(uow: UnitOfWork) -> object:
-            if not rooms:
-                seats = uow.rooms.held_ids
+    async def meanwhile() -> None:
+        rooms.append(await world.match(owner, stranger))
 
-                async def held_ids(user_id: UUID) -> object:
-                    found = await seats(user_id)
-                    if not rooms:
-                        rooms.append(await world.match(owner, stranger))
-                    return found
-
-                uow.rooms.held_ids = held_ids  # type: ignore[method-assign,assignment]  # a moment that is too short to hit
-            return await work(uow)  # type: ignore[misc]  # awaitable
-
-        return await world.database.transact(late)
-
-    await publish_keys(
-        transact_late,  # type: ignore[arg-type]  # the same shape
-        world.key_verifier,
-        world.throttle,
-        user_id=owner,
-        offered=Keyring().x3dh(),
-        clock=world.clock,
-    )
+    await world.publish(owner, Keyring().x3dh(), world.too_early(meanwhile))
     (room,) = rooms
     assert key_events(await world.told(stranger)) == [
         KeysPublished(room.id, seat(room, owner).id, identity_changed=True)
@@ -160,11 +138,11 @@ async def test_publications_are_limited(world: World) -> None:
     """Each is told to everybody in up to a hundred rooms: 1,600 inboxes, and a third of a second of the server's time."""
     owner = await world.person()
     for _ in range(PUBLICATIONS_BURST):
-        await publish(world, owner, RING.x3dh())
+        await world.publish(owner, RING.x3dh())
     with pytest.raises(RateLimited):
-        await publish(world, owner, RING.x3dh())
+        await world.publish(owner, RING.x3dh())
     world.clock.forward(seconds=1 / PUBLICATIONS_A_SECOND)
-    await publish(world, owner, RING.x3dh())
+    await world.publish(owner, RING.x3dh())
 
 
 # ------------------------------------------------------------------------------------------ adding
@@ -172,11 +150,11 @@ async def test_publications_are_limited(world: World) -> None:
 
 async def test_added_keys_are_handed_out_in_the_order_of_their_ids(world: World) -> None:
     """Refilling is what keeps first messages forward secret."""
-    owner, (friend,), room = await among_friends(world)
-    await publish(world, owner, RING.pqxdh())
+    owner, (friend,), room = await world.among_friends()
+    await world.publish(owner, RING.pqxdh())
     more = RING.one_time(2, 2, first=5)
-    assert await add(world, owner, more) == await counts(world, owner) == KeyCounts(2, 2)
-    given = [await claim(world, friend, seat(room, owner).id) for _ in range(3)]
+    assert await world.add_keys(owner, more) == await world.key_counts(owner) == KeyCounts(2, 2)
+    given = [await world.claim(friend, seat(room, owner).id) for _ in range(3)]
     assert [one.one_time_pre_key for one in given] == [*more.pre_keys, None]
     assert [one.one_time_kem_key for one in given] == [*more.kem_keys, None]
     assert all(one.bundle.last_resort_kem_key is not None for one in given)
@@ -185,58 +163,58 @@ async def test_added_keys_are_handed_out_in_the_order_of_their_ids(world: World)
 async def test_nothing_can_be_added_to_no_bundle(world: World) -> None:
     """The signatures would be nobody's."""
     with pytest.raises(NoKeys):
-        await add(world, await world.person(), RING.one_time(1))
+        await world.add_keys(await world.person(), RING.one_time(1))
 
 
 async def test_an_addition_may_be_repeated(world: World) -> None:
     """An answer that was lost costs nothing: neither an error nor a second copy of a key, also after a claim took one."""
-    owner, (friend,), room = await among_friends(world)
-    await publish(world, owner, RING.pqxdh())
+    owner, (friend,), room = await world.among_friends()
+    await world.publish(owner, RING.pqxdh())
     more = RING.one_time(3, 3)
     for _ in range(2):
-        assert await add(world, owner, more) == KeyCounts(3, 3)
-    await claim(world, friend, seat(room, owner).id)
-    assert await add(world, owner, more) == KeyCounts(2, 2)
+        assert await world.add_keys(owner, more) == KeyCounts(3, 3)
+    await world.claim(friend, seat(room, owner).id)
+    assert await world.add_keys(owner, more) == KeyCounts(2, 2)
     renamed = OneTimeKeys((replace(more.pre_keys[0], key_id=50),), (replace(more.kem_keys[0], key_id=50),))
-    assert await add(world, owner, renamed) == KeyCounts(2, 2)
+    assert await world.add_keys(owner, renamed) == KeyCounts(2, 2)
 
 
 async def test_a_publication_may_be_repeated(world: World) -> None:
     """As above: a key that somebody has is not published again, under whatever ID."""
-    owner, (friend,), room = await among_friends(world)
+    owner, (friend,), room = await world.among_friends()
     offered = RING.pqxdh(3, 3)
-    await publish(world, owner, offered)
-    first = await claim(world, friend, seat(room, owner).id)
-    assert await publish(world, owner, offered) == KeyCounts(2, 2)
-    second = await claim(world, friend, seat(room, owner).id)
+    await world.publish(owner, offered)
+    first = await world.claim(friend, seat(room, owner).id)
+    assert await world.publish(owner, offered) == KeyCounts(2, 2)
+    second = await world.claim(friend, seat(room, owner).id)
     assert (first.one_time_pre_key, second.one_time_pre_key) == offered.one_time.pre_keys[:2]
     assert (first.one_time_kem_key, second.one_time_kem_key) == offered.one_time.kem_keys[:2]
     moved = tuple(replace(key, key_id=key.key_id + 7) for key in offered.one_time.pre_keys)
-    assert await publish(world, owner, replace(offered, one_time=OneTimeKeys(moved))) == KeyCounts(1, 0)
+    assert await world.publish(owner, replace(offered, one_time=OneTimeKeys(moved))) == KeyCounts(1, 0)
 
 
 async def test_another_key_under_an_id_of_the_bundle_is_refused(world: World) -> None:
     """The owner finds the private key by the ID: two keys of one ID, and a first message cannot be read."""
-    owner, (friend,), room = await among_friends(world)
-    await publish(world, owner, RING.pqxdh(2, 2))
-    await claim(world, friend, seat(room, owner).id)
+    owner, (friend,), room = await world.among_friends()
+    await world.publish(owner, RING.pqxdh(2, 2))
+    await world.claim(friend, seat(room, owner).id)
     for key_id in (0, 1):  # One that was handed out, and one that is held.
         with pytest.raises(InvalidInput) as refused:
-            await add(world, owner, RING.one_time(1, first=key_id))
+            await world.add_keys(owner, RING.one_time(1, first=key_id))
         assert refused.value.field == "oneTimePreKeys.0.keyId"
         with pytest.raises(InvalidInput) as refused:
-            await add(world, owner, RING.one_time(0, 1, first=key_id))
+            await world.add_keys(owner, RING.one_time(0, 1, first=key_id))
         assert refused.value.field == "oneTimeKemKeys.0.keyId"
     # A new bundle counts from the beginning.
-    await publish(world, owner, Keyring().x3dh())
-    assert await add(world, owner, RING.one_time(1)) == KeyCounts(1, 0)
+    await world.publish(owner, Keyring().x3dh())
+    assert await world.add_keys(owner, RING.one_time(1)) == KeyCounts(1, 0)
 
 
 async def test_a_key_that_is_held_is_not_added_under_another_id(world: World) -> None:
     """It would be handed out twice."""
     owner = await world.person()
     offered = RING.pqxdh(1, 1)
-    await publish(world, owner, offered)
+    await world.publish(owner, offered)
     (pre_key,), (kem,) = offered.one_time.pre_keys, offered.one_time.kem_keys
     for keys, field in (
         (OneTimeKeys((replace(pre_key, key_id=7),)), "oneTimePreKeys.0.key"),
@@ -244,37 +222,37 @@ async def test_a_key_that_is_held_is_not_added_under_another_id(world: World) ->
         (OneTimeKeys((PreKey(7, offered.signed_pre_key.key),)), "oneTimePreKeys.0.key"),
     ):
         with pytest.raises(InvalidInput) as refused:
-            await add(world, owner, keys)
+            await world.add_keys(owner, keys)
         assert refused.value.field == field
 
 
 async def test_a_hundred_of_each_kind_are_held_at_most(world: World) -> None:
     """Whoever refills without counting is told, and keeps what there was."""
     owner = await world.person()
-    await publish(world, owner, RING.pqxdh(99, 99))
+    await world.publish(owner, RING.pqxdh(99, 99))
     for keys, field in (
         (RING.one_time(2, first=200), "oneTimePreKeys"),
         (RING.one_time(0, 2, first=200), "oneTimeKemKeys"),
         (RING.one_time(101), "oneTimePreKeys"),
     ):
         with pytest.raises(InvalidInput) as refused:
-            await add(world, owner, keys)
+            await world.add_keys(owner, keys)
         assert refused.value.field == field
-    assert await add(world, owner, RING.one_time(1, 1, first=200)) == KeyCounts(100, 100)
+    assert await world.add_keys(owner, RING.one_time(1, 1, first=200)) == KeyCounts(100, 100)
 
 
 async def test_an_addition_is_checked_against_its_bundle(world: World) -> None:
     """No KEM keys in X3DH, and none that another identity signed."""
     owner = await world.person()
-    await publish(world, owner, RING.x3dh())
+    await world.publish(owner, RING.x3dh())
     with pytest.raises(InvalidInput) as refused:
-        await add(world, owner, RING.one_time(0, 1))
+        await world.add_keys(owner, RING.one_time(0, 1))
     assert refused.value.field == "oneTimeKemKeys"
-    await publish(world, owner, RING.pqxdh())
+    await world.publish(owner, RING.pqxdh())
     with pytest.raises(InvalidInput) as refused:
-        await add(world, owner, OneTimeKeys((), (RING.signed(0, kem_key()), Keyring().signed(1, kem_key()))))
+        await world.add_keys(owner, OneTimeKeys((), (RING.signed(0, kem_key()), Keyring().signed(1, kem_key()))))
     assert refused.value.field == "oneTimeKemKeys.1.signature"
-    assert await counts(world, owner) == KeyCounts(0, 0)
+    assert await world.key_counts(owner) == KeyCounts(0, 0)
 
 
 async def test_additions_and_claims_at_once_lose_and_double_nothing(world: World) -> None:
@@ -283,20 +261,20 @@ async def test_additions_and_claims_at_once_lose_and_double_nothing(world: World
         owner, *claimers = await world.people(5)
         rooms = [await world.open_room(owner, claimer) for claimer in claimers]
         offered, more = RING.x3dh(3), RING.one_time(6, first=10)
-        await publish(world, owner, offered)
+        await world.publish(owner, offered)
         given, *_ = await asyncio.gather(
             asyncio.gather(
                 *(
-                    claim(world, claimer, seat(room, owner).id)
+                    world.claim(claimer, seat(room, owner).id)
                     for claimer, room in zip(claimers, rooms, strict=True)
                     for _ in range(2)
                 )
             ),
-            asyncio.gather(*(add(world, owner, more) for _ in range(3))),
+            asyncio.gather(*(world.add_keys(owner, more) for _ in range(3))),
         )
-        await add(world, owner, more)
+        await world.add_keys(owner, more)
         taken = [one.one_time_pre_key for one in given if one.one_time_pre_key is not None]
-        left = (await held(world, owner)).pre_keys
+        left = (await world.held_keys(owner)).pre_keys
         everything = sorted([*taken, *left], key=lambda key: key.key_id)
         assert everything == [*offered.one_time.pre_keys, *more.pre_keys]
 
@@ -304,14 +282,14 @@ async def test_additions_and_claims_at_once_lose_and_double_nothing(world: World
 async def test_an_addition_for_a_bundle_that_was_replaced_meanwhile_is_refused(world: World) -> None:
     """Keys that the old identity signed must not be handed out with the new one."""
     owner = await world.person()
-    await publish(world, owner, RING.pqxdh())
+    await world.publish(owner, RING.pqxdh())
     more = RING.one_time(1, 1, first=7)
 
     class Late:
         """Another bundle is published while the signatures are verified."""
 
         async def malformed(self, kem_keys: object) -> None:
-            await publish(world, owner, Keyring().pqxdh())
+            await world.publish(owner, Keyring().pqxdh())
 
         async def unsigned(self, identity_key: bytes, keys: object) -> None:
             assert identity_key == RING.identity
@@ -320,4 +298,4 @@ async def test_an_addition_for_a_bundle_that_was_replaced_meanwhile_is_refused(w
         await add_one_time_keys(
             world.database.transact, world.database.read, Late(), world.throttle, user_id=owner, offered=more
         )
-    assert await counts(world, owner) == KeyCounts(0, 0)
+    assert await world.key_counts(owner) == KeyCounts(0, 0)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,17 +14,12 @@ from x3dh import Bundle, HashFunction, IdentityKeyFormat, State
 from domain.errors import BadInput, Forbidden, RateLimited, Unauthenticated
 from domain.identity import Caller, SessionScope
 from domain.inbox import Position
-from domain.ports import UnitOfWork
-from domain.rooms.leaving import leave_room
-from domain.rooms.room import Room
 from persistence.limits import PostgresRateLimits
-from schema.api import schema
 from schema.cursors import inbox_cursor, message_cursor
-from tests.keyring import Keyring, curve_key, kem_key, publication_input, shown, shown_all, text
-from tests.test_messages_stream import Stream, streaming, subscribe
+from tests.encoding import base64
+from tests.keyring import Keyring, curve_key, kem_key, publication_input, shown, shown_all
+from tests.streams import Stream, streaming, subscribe
 from tests.world import World, seat
-
-T = TypeVar("T")
 
 COUNTS = "oneTimePreKeyCount oneTimeKemKeyCount"
 BUNDLE = """{ member { id displayName status } suite identityKey signedPreKey { keyId key signature }
@@ -52,14 +47,6 @@ async def world(database_url: str) -> AsyncIterator[World]:
         yield world
 
 
-async def asked(world: World, caller: Caller, operation: str, **given: object) -> Any:  # noqa: ANN401  # JSON
-    """What the API answers the user; the only field of it."""
-    answer = await world.ask(operation, caller, input=given)
-    assert not answer.errors, answer.errors
-    (field,) = answer.data.values()
-    return field
-
-
 async def failure(world: World, caller: Caller | None, operation: str, **variables: object) -> BaseException:
     """The one failure with which it answers."""
     answer = await world.ask(operation, caller, **variables)
@@ -67,31 +54,25 @@ async def failure(world: World, caller: Caller | None, operation: str, **variabl
     return found
 
 
-async def friends(world: World) -> tuple[Caller, Caller, Room]:
-    """Ada and Bob in an invite room, Ada's."""
-    ada, bob = await world.user("Ada"), await world.user("Bob")
-    return ada, bob, await world.open_room(ada, bob)
-
-
-async def follow(world: World, caller: Caller | None, room_id: object, after: str | None = None) -> Stream:
+async def follow_keys(world: World, caller: Caller | None, room_id: object, after: str | None = None) -> Stream:
     """`keyEvents`, begun."""
     return await subscribe(world, caller, KEY_EVENTS, id=str(room_id), after=after)
 
 
 async def test_the_api_from_publishing_to_a_used_up_store(world: World) -> None:
     """What a front end sends and gets, field by field, with the 1568 bytes of its KEM keys."""
-    ada, bob, room = await friends(world)
+    (ada, bob), room = await world.friends("Ada", "Bob")
     ada_seat = str(seat(room, ada).id)
     offered = RING.pqxdh(1, 1)
     assert offered.last_resort_kem_key is not None
     held = {"oneTimePreKeyCount": 1, "oneTimeKemKeyCount": 1}
-    published = await asked(world, ada, PUBLISH, **publication_input(offered))
+    published = await world.answer(PUBLISH, ada, input=publication_input(offered))
     assert published == {"__typename": "PublishKeysSuccess", **held}
     assert (await world.ask(ME, ada)).data == {"me": held}
     lasting = {
         "member": {"id": ada_seat, "displayName": "Ada", "status": "ONLINE"},
         "suite": "PQXDH_25519_MLKEM1024",
-        "identityKey": text(RING.identity),
+        "identityKey": base64(RING.identity),
         "signedPreKey": shown(offered.signed_pre_key),
         "lastResortKemKey": shown(offered.last_resort_kem_key),
         "updatedAt": "2026-11-21T09:30:00.000Z",
@@ -99,7 +80,7 @@ async def test_the_api_from_publishing_to_a_used_up_store(world: World) -> None:
     without = {"oneTimePreKey": None, "oneTimeKemKey": None}
     for viewer in (ada, bob):
         assert (await world.ask(KEYS, viewer, id=str(room.id))).data == {"keys": [lasting | without]}
-    claimed = await asked(world, bob, CLAIM, memberId=ada_seat, requestId="1")
+    claimed = await world.answer(CLAIM, bob, input={"memberId": ada_seat, "requestId": "1"})
     assert claimed == {
         "__typename": "ClaimKeyBundleSuccess",
         "bundle": lasting
@@ -108,21 +89,23 @@ async def test_the_api_from_publishing_to_a_used_up_store(world: World) -> None:
             "oneTimeKemKey": shown(offered.one_time.kem_keys[0]),
         },
     }
-    assert await asked(world, bob, CLAIM, memberId=ada_seat, requestId="1") == claimed
-    assert (await asked(world, bob, CLAIM, memberId=ada_seat, requestId="2"))["bundle"] == lasting | without
-    added = await asked(world, ada, ADD, **shown_all(RING.one_time(2, 1, first=10)))
+    assert await world.answer(CLAIM, bob, input={"memberId": ada_seat, "requestId": "1"}) == claimed
+    assert (await world.answer(CLAIM, bob, input={"memberId": ada_seat, "requestId": "2"}))[
+        "bundle"
+    ] == lasting | without
+    added = await world.answer(ADD, ada, input=shown_all(RING.one_time(2, 1, first=10)))
     assert added == {"__typename": "AddOneTimePreKeysSuccess", "oneTimePreKeyCount": 2, "oneTimeKemKeyCount": 1}
 
 
 async def test_the_least_that_can_be_published_is_x3dh_without_one_time_keys(world: World) -> None:
     """The defaults of the contract: a small client names no suite and no lists."""
-    ada, bob, room = await friends(world)
+    (ada, bob), room = await world.friends("Ada", "Bob")
     least = publication_input(RING.x3dh())
     given = {name: least[name] for name in ("identityKey", "signedPreKey")}
     none = {"oneTimePreKeyCount": 0, "oneTimeKemKeyCount": 0}
-    assert await asked(world, ada, PUBLISH, **given) == {"__typename": "PublishKeysSuccess", **none}
-    assert await asked(world, ada, ADD) == {"__typename": "AddOneTimePreKeysSuccess", **none}
-    bundle = (await asked(world, bob, CLAIM, memberId=str(seat(room, ada).id), requestId="1"))["bundle"]
+    assert await world.answer(PUBLISH, ada, input=given) == {"__typename": "PublishKeysSuccess", **none}
+    assert await world.answer(ADD, ada, input={}) == {"__typename": "AddOneTimePreKeysSuccess", **none}
+    bundle = (await world.answer(CLAIM, bob, input={"memberId": str(seat(room, ada).id), "requestId": "1"}))["bundle"]
     assert (bundle["suite"], bundle["lastResortKemKey"], bundle["oneTimePreKey"]) == ("X3DH_25519", None, None)
 
 
@@ -141,21 +124,26 @@ class Device(State):
 
 async def test_a_bundle_of_the_package_x3dh_is_taken(world: World) -> None:
     """An implementation of Signal's specification that we did not write can use the server as it is."""
-    ada, bob, room = await friends(world)
+    (ada, bob), room = await world.friends("Ada", "Bob")
     device = Device.create(IdentityKeyFormat.CURVE_25519, HashFunction.SHA_256, b"test")
     bundle = device.bundle
-    published = await asked(
-        world,
-        ada,
+    published = await world.answer(
         PUBLISH,
-        identityKey=text(bundle.identity_key),
-        signedPreKey={"keyId": 1, "key": text(bundle.signed_pre_key), "signature": text(bundle.signed_pre_key_sig)},
-        oneTimePreKeys=[{"keyId": number, "key": text(key)} for number, key in enumerate(bundle.pre_keys)],
+        ada,
+        input={
+            "identityKey": base64(bundle.identity_key),
+            "signedPreKey": {
+                "keyId": 1,
+                "key": base64(bundle.signed_pre_key),
+                "signature": base64(bundle.signed_pre_key_sig),
+            },
+            "oneTimePreKeys": [{"keyId": number, "key": base64(key)} for number, key in enumerate(bundle.pre_keys)],
+        },
     )
     assert published == {"__typename": "PublishKeysSuccess", "oneTimePreKeyCount": 100, "oneTimeKemKeyCount": 0}
-    claimed = (await asked(world, bob, CLAIM, memberId=str(seat(room, ada).id), requestId="1"))["bundle"]
-    assert claimed["signedPreKey"]["signature"] == text(bundle.signed_pre_key_sig)
-    assert claimed["oneTimePreKey"]["key"] in {text(key) for key in bundle.pre_keys}
+    claimed = (await world.answer(CLAIM, bob, input={"memberId": str(seat(room, ada).id), "requestId": "1"}))["bundle"]
+    assert claimed["signedPreKey"]["signature"] == base64(bundle.signed_pre_key_sig)
+    assert claimed["oneTimePreKey"]["key"] in {base64(key) for key in bundle.pre_keys}
 
 
 # ------------------------------------------------------------------------------------------ who may
@@ -171,26 +159,26 @@ OPERATIONS: list[tuple[str, dict[str, Any]]] = [
 
 async def test_keys_are_for_those_who_are_signed_in_with_full_rights(world: World) -> None:
     """Neither a passer-by nor a suspended user publishes, claims, or looks."""
-    ada, _, room = await friends(world)
+    (ada, _), room = await world.friends("Ada", "Bob")
     suspended = replace(ada, scope=SessionScope.APPEAL_ONLY)
     for operation, variables in OPERATIONS:
         assert isinstance(await failure(world, None, operation, **variables), Unauthenticated)
         assert isinstance(await failure(world, suspended, operation, **variables), Forbidden)
-    assert await (await follow(world, None, room.id)).failed() == "UNAUTHENTICATED"
-    assert await (await follow(world, suspended, room.id)).failed() == "FORBIDDEN"
+    assert await (await follow_keys(world, None, room.id)).failed() == "UNAUTHENTICATED"
+    assert await (await follow_keys(world, suspended, room.id)).failed() == "FORBIDDEN"
     assert (await world.ask(ME, None)).data == {"me": None}
     assert (await world.ask(ME, suspended)).data == {"me": {"oneTimePreKeyCount": 0, "oneTimeKemKeyCount": 0}}
 
 
 async def test_keys_of_a_room_are_for_its_members(world: World) -> None:
     """A stranger learns nothing: neither keys, nor who has some, nor whether there is such a room."""
-    ada, bob, room = await friends(world)
+    (ada, bob), room = await world.friends("Ada", "Bob")
     carol = await world.user("Carol")
-    await asked(world, ada, PUBLISH, **publication_input(RING.x3dh(5)))
+    await world.answer(PUBLISH, ada, input=publication_input(RING.x3dh(5)))
     ada_seat = str(seat(room, ada).id)
     for room_id in (str(room.id), str(uuid4()), "", "nonsense", str(room.id).upper()):
         assert (await world.ask(KEYS, carol, id=room_id)).data == {"keys": None}
-        assert await (await follow(world, carol, room_id)).failed() == "NOT_FOUND"
+        assert await (await follow_keys(world, carol, room_id)).failed() == "NOT_FOUND"
     for claimer, member_id in (
         (carol, ada_seat),
         (ada, ada_seat),
@@ -200,7 +188,7 @@ async def test_keys_of_a_room_are_for_its_members(world: World) -> None:
         (bob, "nonsense\0"),
         (bob, ""),
     ):
-        answer = await asked(world, claimer, CLAIM, memberId=member_id, requestId="1")
+        answer = await world.answer(CLAIM, claimer, input={"memberId": member_id, "requestId": "1"})
         assert answer["__typename"] == "NotFoundError"
     await world.end(room)
     assert (await world.ask(KEYS, ada, id=str(room.id))).data == {"keys": None}
@@ -209,28 +197,18 @@ async def test_keys_of_a_room_are_for_its_members(world: World) -> None:
 
 async def test_who_is_kicked_while_keys_are_read_is_not_shown_them(world: World) -> None:
     """Between the look at the seat and the reading somebody may be made to leave, and others publish on."""
-    ada, bob, room = await friends(world)
-    await asked(world, ada, PUBLISH, **publication_input(RING.x3dh()))
-    context = world.context(bob)
-    read = context.services.read
-
-    async def overtaken(work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
-        await world.put_out(room, bob, kicked=True)
-        return await read(work)
-
-    overtaking = replace(context, services=replace(context.services, read=overtaken))
-    result = await schema.execute(KEYS, {"id": str(room.id)}, context_value=overtaking)
-    assert result.errors is None
-    assert result.data == {"keys": None}
+    (ada, bob), room = await world.friends("Ada", "Bob")
+    await world.answer(PUBLISH, ada, input=publication_input(RING.x3dh()))
+    answer = await world.overtake(lambda: world.put_out(room, bob, kicked=True), KEYS, bob, id=str(room.id))
+    assert (answer.data, answer.errors) == ({"keys": None}, [])
 
 
 async def test_keys_of_a_room_are_shown_in_the_order_of_joining(world: World) -> None:
     """Those who published none are left out, and those who left: whoever compares safety numbers compares with who is there."""
-    ada, bob, carol, dora = [await world.user(name) for name in ("Ada", "Bob", "Carol", "Dora")]
-    room = await world.open_room(ada, bob, carol, dora)
+    (ada, bob, carol, dora), room = await world.friends("Ada", "Bob", "Carol", "Dora")
     for who in (dora, carol, ada):
-        await asked(world, who, PUBLISH, **publication_input(Keyring().x3dh(1)))
-    await world.database.transact(lambda uow: leave_room(uow, carol.user_id, room.id, now=world.clock()))
+        await world.answer(PUBLISH, who, input=publication_input(Keyring().x3dh(1)))
+    await world.leave(carol, room)
     found = (await world.ask(KEYS, bob, id=str(room.id))).data["keys"]
     assert [bundle["member"]["displayName"] for bundle in found] == ["Ada", "Dora"]
     assert [bundle["oneTimePreKey"] for bundle in found] == [None, None]
@@ -238,10 +216,10 @@ async def test_keys_of_a_room_are_shown_in_the_order_of_joining(world: World) ->
 
 async def test_without_a_bundle_there_is_nothing_to_claim_or_to_add_to(world: World) -> None:
     """Shown differently from a mistake: the other side may publish any moment."""
-    ada, bob, room = await friends(world)
-    claimed = await asked(world, bob, CLAIM, memberId=str(seat(room, ada).id), requestId="1")
+    (ada, bob), room = await world.friends("Ada", "Bob")
+    claimed = await world.answer(CLAIM, bob, input={"memberId": str(seat(room, ada).id), "requestId": "1"})
     assert claimed == {"__typename": "NoKeysError", "message": "The member has published no keys."}
-    assert (await asked(world, bob, ADD, **shown_all(RING.one_time(1))))["__typename"] == "NoKeysError"
+    assert (await world.answer(ADD, bob, input=shown_all(RING.one_time(1))))["__typename"] == "NoKeysError"
     assert (await world.ask(KEYS, bob, id=str(room.id))).data == {"keys": []}
 
 
@@ -280,33 +258,33 @@ async def test_what_is_not_in_order_is_named_by_its_path(world: World) -> None:
     good = publication_input(RING.pqxdh(2, 2))
     other = shown(RING.signed(7, kem_key()))
     for change, field in (
-        ({"identityKey": text(bytes(32))}, "identityKey"),
-        ({"signedPreKey": good["signedPreKey"] | {"key": text(curve_key())}}, "signedPreKey.signature"),
+        ({"identityKey": base64(bytes(32))}, "identityKey"),
+        ({"signedPreKey": good["signedPreKey"] | {"key": base64(curve_key())}}, "signedPreKey.signature"),
         (
-            {"oneTimePreKeys": [good["oneTimePreKeys"][0], {"keyId": -1, "key": text(curve_key())}]},
+            {"oneTimePreKeys": [good["oneTimePreKeys"][0], {"keyId": -1, "key": base64(curve_key())}]},
             "oneTimePreKeys.1.keyId",
         ),
         ({"oneTimeKemKeys": [other, other | {"keyId": 8}]}, "oneTimeKemKeys.1.key"),
         ({"lastResortKemKey": None}, "lastResortKemKey"),
         ({"suite": "X3DH_25519"}, "lastResortKemKey"),
         ({"suite": "X3DH_25519", "lastResortKemKey": None}, "oneTimeKemKeys"),
-        ({"oneTimePreKeys": [{"keyId": n, "key": text(curve_key())} for n in range(101)]}, "oneTimePreKeys"),
+        ({"oneTimePreKeys": [{"keyId": n, "key": base64(curve_key())} for n in range(101)]}, "oneTimePreKeys"),
         ({"oneTimeKemKeys": [other | {"keyId": n} for n in range(5000)]}, "oneTimeKemKeys"),
     ):
-        answer = await asked(world, ada, PUBLISH, **(good | change))
+        answer = await world.answer(PUBLISH, ada, input=good | change)
         assert (answer["__typename"], answer["field"]) == ("InvalidInputError", field)
     for keys, field in (
-        ({"oneTimePreKeys": [{"keyId": 0, "key": text(bytes(33))}]}, "oneTimePreKeys.0.key"),
-        ({"oneTimeKemKeys": [other | {"signature": text(bytes(64))}]}, "oneTimeKemKeys.0.signature"),
+        ({"oneTimePreKeys": [{"keyId": 0, "key": base64(bytes(33))}]}, "oneTimePreKeys.0.key"),
+        ({"oneTimeKemKeys": [other | {"signature": base64(bytes(64))}]}, "oneTimeKemKeys.0.signature"),
     ):
-        await asked(world, ada, PUBLISH, **good)
-        assert (await asked(world, ada, ADD, **keys))["field"] == field
+        await world.answer(PUBLISH, ada, input=good)
+        assert (await world.answer(ADD, ada, input=keys))["field"] == field
 
 
 async def test_a_request_id_that_is_none_is_bad_input(world: World) -> None:
     """The payload has no member for it: it is a mistake of the program, not of its user."""
-    ada, bob, room = await friends(world)
-    await asked(world, ada, PUBLISH, **publication_input(RING.x3dh(1)))
+    (ada, bob), room = await world.friends("Ada", "Bob")
+    await world.answer(PUBLISH, ada, input=publication_input(RING.x3dh(1)))
     for request_id in ("", "x" * 65, "\0", "\ud800"):
         given = {"memberId": str(seat(room, ada).id), "requestId": request_id}
         assert isinstance(await failure(world, bob, CLAIM, input=given), BadInput)
@@ -316,15 +294,15 @@ async def test_a_request_id_that_is_none_is_bad_input(world: World) -> None:
 async def test_more_claims_than_the_limit_are_told_when_to_come_back(world: World) -> None:
     """`retryAfter` says so: a tenth of an hour for the next."""
     world.limits = PostgresRateLimits(world.database.reading)
-    ada, bob, room = await friends(world)
-    await asked(world, ada, PUBLISH, **publication_input(RING.x3dh(20)))
+    (ada, bob), room = await world.friends("Ada", "Bob")
+    await world.answer(PUBLISH, ada, input=publication_input(RING.x3dh(20)))
     given = {"memberId": str(seat(room, ada).id)}
     for number in range(10):
-        await asked(world, bob, CLAIM, **given, requestId=str(number))
+        await world.answer(CLAIM, bob, input=given | {"requestId": str(number)})
     limited = await failure(world, bob, CLAIM, input=given | {"requestId": "10"})
     assert isinstance(limited, RateLimited)
     assert 300 < limited.retry_after <= 360
-    assert (await asked(world, bob, CLAIM, **given, requestId="9"))["__typename"] == "ClaimKeyBundleSuccess"
+    assert (await world.answer(CLAIM, bob, input=given | {"requestId": "9"}))["__typename"] == "ClaimKeyBundleSuccess"
 
 
 # ------------------------------------------------------------------------------------------ what is told
@@ -332,13 +310,13 @@ async def test_more_claims_than_the_limit_are_told_when_to_come_back(world: Worl
 
 async def test_key_events_tell_of_the_room_and_of_ones_own_store(world: World) -> None:
     """One stream shows the safety warning and asks for a refill, and goes on where it was cut off."""
-    ada, bob, room = await friends(world)
+    (ada, bob), room = await world.friends("Ada", "Bob")
     elsewhere = await world.open_room(bob)
     ada_seat = {"id": str(seat(room, ada).id), "displayName": "Ada"}
-    await asked(world, ada, PUBLISH, **publication_input(RING.x3dh(1)))
-    of_ada, of_bob = await follow(world, ada, room.id), await follow(world, bob, room.id)
-    of_another_room = await follow(world, bob, elsewhere.id)
-    await asked(world, ada, PUBLISH, **publication_input(Keyring().x3dh(10)))
+    await world.answer(PUBLISH, ada, input=publication_input(RING.x3dh(1)))
+    of_ada, of_bob = await follow_keys(world, ada, room.id), await follow_keys(world, bob, room.id)
+    of_another_room = await follow_keys(world, bob, elsewhere.id)
+    await world.answer(PUBLISH, ada, input=publication_input(Keyring().x3dh(10)))
     published = await of_ada.next()
     assert published | {"cursor": None} == {
         "__typename": "KeysPublished",
@@ -349,13 +327,13 @@ async def test_key_events_tell_of_the_room_and_of_ones_own_store(world: World) -
         "identityChanged": True,
     }
     assert (await of_bob.next())["member"] == ada_seat
-    await asked(world, bob, CLAIM, memberId=ada_seat["id"], requestId="1")
+    await world.answer(CLAIM, bob, input={"memberId": ada_seat["id"], "requestId": "1"})
     low = await of_ada.next()
     assert (low["__typename"], low["kind"], low["remaining"]) == ("PreKeysLow", "CURVE25519", 9)
-    again = await follow(world, ada, room.id, after=published["cursor"])
+    again = await follow_keys(world, ada, room.id, after=published["cursor"])
     assert await again.next() == low
     # What comes next to Bob is his own, in either room: nothing of Ada's store, nothing of another room.
-    await asked(world, bob, PUBLISH, **publication_input(Keyring().x3dh()))
+    await world.answer(PUBLISH, bob, input=publication_input(Keyring().x3dh()))
     assert (await of_bob.next())["member"]["displayName"] == "Bob"
     assert (await of_another_room.next())["room"] == {"id": str(elsewhere.id)}
     for stream in (of_ada, of_bob, of_another_room, again):
@@ -364,10 +342,10 @@ async def test_key_events_tell_of_the_room_and_of_ones_own_store(world: World) -
 
 async def test_events_tell_of_keys_as_well(world: World) -> None:
     """One subscription is enough for a front end: a kind that is missing there is missing for most."""
-    ada, bob, room = await friends(world)
+    (ada, bob), room = await world.friends("Ada", "Bob")
     stream = await subscribe(world, ada, EVENTS)
-    await asked(world, ada, PUBLISH, **publication_input(RING.pqxdh(10, 10)))
-    await asked(world, bob, CLAIM, memberId=str(seat(room, ada).id), requestId="1")
+    await world.answer(PUBLISH, ada, input=publication_input(RING.pqxdh(10, 10)))
+    await world.answer(CLAIM, bob, input={"memberId": str(seat(room, ada).id), "requestId": "1"})
     told = [await stream.next() for _ in range(4)]
     assert [event["__typename"] for event in told] == ["MatchSnapshot", "KeysPublished", "PreKeysLow", "PreKeysLow"]
     assert [event.get("kind") for event in told] == [None, None, "CURVE25519", "KEM"]
@@ -376,34 +354,34 @@ async def test_events_tell_of_keys_as_well(world: World) -> None:
 
 async def test_key_events_end_with_the_seat(world: World) -> None:
     """Whoever left or was made to leave is told no more, and knows it."""
-    ada, bob, room = await friends(world)
-    stream = await follow(world, bob, room.id)
-    await asked(world, ada, PUBLISH, **publication_input(RING.x3dh()))
-    await world.database.transact(lambda uow: leave_room(uow, bob.user_id, room.id, now=world.clock()))
-    await asked(world, ada, PUBLISH, **publication_input(Keyring().x3dh()))
+    (ada, bob), room = await world.friends("Ada", "Bob")
+    stream = await follow_keys(world, bob, room.id)
+    await world.answer(PUBLISH, ada, input=publication_input(RING.x3dh()))
+    await world.leave(bob, room)
+    await world.answer(PUBLISH, ada, input=publication_input(Keyring().x3dh()))
     assert (await stream.next())["identityChanged"] is False
     assert await stream.ended()
-    assert await (await follow(world, bob, room.id)).failed() == "NOT_FOUND"
+    assert await (await follow_keys(world, bob, room.id)).failed() == "NOT_FOUND"
 
 
 async def test_key_events_take_cursors_of_the_inbox_only(world: World) -> None:
     """A cursor of another kind is a mistake, one of another time a resync."""
-    ada, _, room = await friends(world)
+    (ada, _), room = await world.friends("Ada", "Bob")
     for bad in ("nonsense", "", message_cursor(room.id, 1)):
-        assert await (await follow(world, ada, room.id, after=bad)).failed() == "BAD_USER_INPUT"
+        assert await (await follow_keys(world, ada, room.id, after=bad)).failed() == "BAD_USER_INPUT"
     end = await world.inbox.end(ada.user_id)
-    gone = await follow(world, ada, room.id, after=inbox_cursor(Position(end.epoch ^ 1, 5)))
+    gone = await follow_keys(world, ada, room.id, after=inbox_cursor(Position(end.epoch ^ 1, 5)))
     assert (await gone.next())["__typename"] == "ResyncRequired"
     await gone.close()
 
 
 async def test_a_bundle_belongs_to_the_account(world: World) -> None:
     """The same identity key is seen in every room: this is documented, and the way out is a new bundle before each match."""
-    ada, bob, room = await friends(world)
-    await asked(world, ada, PUBLISH, **publication_input(RING.x3dh(2)))
+    (ada, bob), room = await world.friends("Ada", "Bob")
+    await world.answer(PUBLISH, ada, input=publication_input(RING.x3dh(2)))
     second = await world.open_room(bob, ada)
     seen = await asyncio.gather(*(world.ask(KEYS, bob, id=str(where.id)) for where in (room, second)))
     identities = [answer.data["keys"][0]["identityKey"] for answer in seen]
     members = [answer.data["keys"][0]["member"]["id"] for answer in seen]
-    assert identities == [text(RING.identity)] * 2
+    assert identities == [base64(RING.identity)] * 2
     assert members[0] != members[1]

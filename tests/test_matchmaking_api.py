@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -31,14 +30,6 @@ SKIP = f"""mutation ($input: SkipInput!) {{ skip(input: $input) {{ __typename
 LEAVE = f"mutation {{ leaveQueue {{ ... on LeaveQueueSuccess {{ {TICKET} }} }} }}"
 
 
-async def asked(world: World, caller: Caller, operation: str, **given: object) -> Any:  # noqa: ANN401  # JSON
-    """What the API answers the user; the only field of it."""
-    answer = await world.ask(operation, caller, input=given)
-    assert not answer.errors
-    (field,) = answer.data.values()
-    return field
-
-
 async def somebody(world: World, name: str = "Ada") -> Caller:
     """A new account that is attached."""
     caller = await world.user(name)
@@ -49,7 +40,7 @@ async def somebody(world: World, name: str = "Ada") -> Caller:
 async def test_the_api_from_joining_to_skipping(world: World) -> None:
     """What a front end sends and gets, field by field, with nothing given but what it must."""
     ada, bob = await somebody(world, "Ada"), await somebody(world, "Bob")
-    joined = await asked(world, ada, JOIN)
+    joined = await world.answer(JOIN, ada, input={})
     ticket = joined["ticket"]
     assert joined["__typename"] == "JoinQueueSuccess"
     assert ticket | {"id": None} == {
@@ -62,19 +53,21 @@ async def test_the_api_from_joining_to_skipping(world: World) -> None:
         "widensAt": "2026-11-21T09:30:10.000Z",
         "room": None,
     }
-    assert await asked(world, ada, f"{{ {TICKET} }}") == ticket
-    changed = await asked(world, ada, JOIN, mode="TEXT", interests=[" Go "], languages=["en-GB"], patience=120)
+    assert await world.answer(f"{{ {TICKET} }}", ada, input={}) == ticket
+    changed = await world.answer(
+        JOIN, ada, input={"mode": "TEXT", "interests": [" Go "], "languages": ["en-GB"], "patience": 120}
+    )
     assert (changed["ticket"]["id"], changed["ticket"]["interests"]) == (ticket["id"], ["go"])
     assert changed["ticket"]["languages"] == ["en-gb"]
-    assert (await asked(world, ada, LEAVE))["ticket"]["status"] == "CANCELLED"
-    assert (await asked(world, ada, LEAVE))["ticket"] is None
-    assert await asked(world, ada, f"{{ {TICKET} }}") is None
+    assert (await world.answer(LEAVE, ada, input={}))["ticket"]["status"] == "CANCELLED"
+    assert (await world.answer(LEAVE, ada, input={}))["ticket"] is None
+    assert await world.answer(f"{{ {TICKET} }}", ada, input={}) is None
     room = await world.meet(ada, bob)
-    again = await asked(world, ada, JOIN)
+    again = await world.answer(JOIN, ada, input={})
     assert again == {"__typename": "AlreadyInMatchError", "room": {"id": str(room.id), "me": {"displayName": "Ada"}}}
-    skipped = await asked(world, ada, SKIP, roomId=str(room.id))
+    skipped = await world.answer(SKIP, ada, input={"roomId": str(room.id)})
     assert (skipped["__typename"], skipped["ticket"]["status"]) == ("SkipSuccess", "WAITING")
-    assert (await asked(world, bob, SKIP, roomId=str(room.id), requeue=False))["ticket"] is None
+    assert (await world.answer(SKIP, bob, input={"roomId": str(room.id), "requeue": False}))["ticket"] is None
 
 
 @pytest.mark.parametrize(
@@ -91,7 +84,7 @@ async def test_the_api_refuses_bad_wishes_and_changes_nothing(
     """A mistake in a form is answered by the name of the field, and the ticket there is stays as it is."""
     ada = await somebody(world)
     ticket = await world.join(ada)
-    answer = await asked(world, ada, JOIN, **given)
+    answer = await world.answer(JOIN, ada, input=given)
     assert (answer["__typename"], answer["field"]) == ("InvalidInputError", field)
     assert await world.waiting(ada) == ticket
 
@@ -102,14 +95,17 @@ async def test_the_api_refuses_bad_wishes_and_changes_nothing(
 async def test_the_api_knows_no_such_room(world: World, room_id: str) -> None:
     """A malformed ID is answered like one that nobody has."""
     ada = await somebody(world)
-    assert (await asked(world, ada, SKIP, roomId=room_id))["__typename"] == "NotFoundError"
+    assert (await world.answer(SKIP, ada, input={"roomId": room_id}))["__typename"] == "NotFoundError"
 
 
 async def test_the_api_tells_the_suspended_why(world: World) -> None:
     """Who may not meet anyone learns of the suspension, not of an error."""
     ada = await somebody(world)
     suspension = await world.suspend(ada, SuspensionScope.MATCHING)
-    assert await asked(world, ada, JOIN) == {"__typename": "SuspendedError", "suspension": {"id": str(suspension.id)}}
+    assert await world.answer(JOIN, ada, input={}) == {
+        "__typename": "SuspendedError",
+        "suspension": {"id": str(suspension.id)},
+    }
 
 
 async def test_moving_through_the_queue_without_end_is_limited_however_it_is_asked(world: World) -> None:

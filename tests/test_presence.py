@@ -371,10 +371,7 @@ async def test_skip_return_and_loss_at_once_end_a_match_once(world: World) -> No
 
 async def update(world: World, caller: Caller, room_id: object, **change: object) -> dict[str, Any]:
     """What `updatePresence` answered."""
-    answer = await world.ask(UPDATE, caller, input={"roomId": str(room_id), **change})
-    if answer.failures:
-        raise answer.failures[0]
-    payload: dict[str, Any] = answer.data["updatePresence"]
+    payload: dict[str, Any] = await world.answer(UPDATE, caller, input={"roomId": str(room_id), **change})
     return payload
 
 

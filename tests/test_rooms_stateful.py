@@ -20,7 +20,6 @@ from hypothesis.stateful import (
 )
 
 from domain import presence
-from domain.chat import Draft, send_message
 from domain.errors import DomainError, Muted, NotAllowed, NotFound, RoomFull
 from domain.identity import Caller
 from domain.ports import UnitOfWork
@@ -108,12 +107,9 @@ class RoomsMachine(RuleBasedStateMachine):
 
     async def speak(self, who: int, place: int) -> None:
         """Sends a message."""
-        world, room, draft = self.world, self.places[place], Draft(str(uuid4()), b"sealed")
+        room = self.places[place]
         if room is not None:
-            user_id, room_id = self.people[who].user_id, room.id
-            await world.database.transact(
-                lambda uow: send_message(uow, world.franking, user_id, room_id, draft, new_id=uuid4, clock=world.clock)
-            )
+            await self.world.say(self.people[who], room.id)
 
     async def act(self, action: Action, actor: int, subject: int, place: int) -> None:
         """One member does something to another."""

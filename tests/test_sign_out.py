@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import pytest
@@ -17,7 +16,6 @@ from domain.ports import UnitOfWork
 from domain.rooms.room import MatchEndReason, MemberLeaveReason, MemberRole
 from tests.world import START, World, open_world, seat
 
-T = TypeVar("T")
 SIGN_OUT = "mutation { signOut { ... on SignOutSuccess { user { id } } } }"
 
 
@@ -97,22 +95,10 @@ async def test_a_match_that_opens_while_its_user_signs_out_ends_too(world: World
         await world.queue(side.user.id)
     opened: list[UUID] = []
 
-    async def overtaken(work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
-        async def meddled(uow: UnitOfWork) -> T:
-            look = uow.rooms.held_ids
+    async def meanwhile() -> None:
+        opened.append((await world.match(one.user.id, other.user.id)).id)
 
-            async def held_ids(user_id: UUID) -> frozenset[UUID]:
-                found = await look(user_id)
-                if not opened:
-                    opened.append((await world.match(one.user.id, other.user.id)).id)
-                return found
-
-            cast("Any", uow.rooms).held_ids = held_ids
-            return await work(uow)
-
-        return await world.database.transact(meddled)
-
-    await sign_out(overtaken, world.caller(one), now=world.clock())
+    await sign_out(world.too_early(meanwhile), world.caller(one), now=world.clock())
     assert await ended(world, one, other, opened[0])
     assert await world.revoked(one, one.refresh_token)
 

@@ -55,11 +55,7 @@ async def send(
     world: World, sender: Caller, to: object, signal: dict[str, Any] = OFFER, **more: object
 ) -> dict[str, Any]:
     """What `sendSignal` answered."""
-    answer = await world.ask(SEND, sender, input={"to": str(to), "signal": signal, **more})
-    if answer.failures:
-        raise answer.failures[0]
-    assert not answer.errors
-    payload: dict[str, Any] = answer.data["sendSignal"]
+    payload: dict[str, Any] = await world.answer(SEND, sender, input={"to": str(to), "signal": signal, **more})
     return payload
 
 

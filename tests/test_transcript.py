@@ -14,7 +14,6 @@ from domain.chat import Message
 from domain.events import Event
 from domain.franking import FrankingTag
 from persistence.transcript import MESSAGE_BYTES, RecentMessages, Transcript
-from tests.test_chat import sent, stored
 from tests.world import START, open_world
 
 
@@ -69,7 +68,7 @@ async def test_what_was_just_sent_costs_its_readers_no_query(database_url: str) 
     """Fifteen people who are told of a message read it once between them: not at all."""
     async with open_world(database_url) as world:
         ada, bob, room = await world.pair()
-        ids = [UUID((await sent(world, ada, room, n))["node"]["id"]) for n in range(3)]
+        ids = [UUID((await world.sent(ada, room, n))["node"]["id"]) for n in range(3)]
         queries = 0
 
         @asynccontextmanager
@@ -79,7 +78,7 @@ async def test_what_was_just_sent_costs_its_readers_no_query(database_url: str) 
             async with world.database.reading() as connection:
                 yield connection
 
-        kept = {message.id: message for message in await stored(world, room)}
+        kept = {message.id: message for message in await world.stored(room)}
         here = Transcript(world.transcript._recent, reading)
         assert await here.messages(ids) == kept
         assert queries == 0
@@ -104,8 +103,8 @@ async def test_a_message_is_at_hand_before_anybody_is_told(database_url: str) ->
             deliver(entries, controls, at)
 
         world.inbox.deliver = noting  # type: ignore[method-assign]
-        await sent(world, ada, room)
+        await world.sent(ada, room)
         assert at_hand == [1]
-        await sent(world, ada, room, client_id="again")
-        await sent(world, ada, room, client_id="again")
+        await world.sent(ada, room, client_id="again")
+        await world.sent(ada, room, client_id="again")
         assert len(recent) == 2, "a repeat is not kept twice"

@@ -7,7 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from api.turns import AT_ONCE, WAITING, Turns
+from api.graphql_http import MUTATIONS_AT_ONCE as AT_ONCE
+from api.graphql_http import MUTATIONS_WAITING as WAITING
+from api.turns import Turns
 from domain.errors import RateLimited
 
 ADA, BEN = UUID(int=1), UUID(int=2)
@@ -15,11 +17,11 @@ ADA, BEN = UUID(int=1), UUID(int=2)
 
 async def test_one_user_never_holds_more_than_their_share_and_hinders_nobody() -> None:
     """A script that fires hundreds of requests at once waits for itself, and everybody else's buttons go on working."""
-    turns, running, most, go = Turns(), 0, 0, asyncio.Event()
+    turns, running, most, go = Turns(AT_ONCE, WAITING), 0, 0, asyncio.Event()
 
     async def work(user: UUID) -> None:
         nonlocal running, most
-        async with turns.of(user):
+        async with turns.turn(user):
             running += 1
             most = max(most, running)
             await go.wait()
@@ -29,10 +31,10 @@ async def test_one_user_never_holds_more_than_their_share_and_hinders_nobody() -
     await asyncio.sleep(0)
     assert running == AT_ONCE
     with pytest.raises(RateLimited) as refused:
-        async with turns.of(ADA):
+        async with turns.turn(ADA):
             pass
     assert refused.value.retry_after > 0
-    async with turns.of(BEN):
+    async with turns.turn(BEN):
         pass
     tasks[-1].cancel()
     go.set()

@@ -140,8 +140,8 @@ def test_a_kem_key_of_another_length_is_none(length: int) -> None:
 async def test_the_loop_goes_on_while_a_hundred_signatures_are_verified() -> None:
     """Everybody's signals pass through this loop: a bundle that somebody publishes must not be felt in anybody's call.
 
-    One signature takes 0.1 ms, 101 with their keys 15. The loop's turns are counted, not timed: how long the longest is depends
-    on who else has the cores. It had some 5,000, the longest of 0.2 to 0.6 ms, on two quiet ones.
+    The loop's turns are counted, not timed: how long the longest is depends on who else has the cores. Verifying in the loop
+    would leave it one.
     """
     ring, verifier = Keyring(), ThreadedKeyVerifier()
     keys = [ring.signed(number, kem_key()) for number in range(101)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -10,8 +11,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+CLAIMS_KEPT: Final = timedelta(hours=24)
+"""For how long at least a repeated claim gets the same, and no key that was handed out is taken from its owner again."""
 LOW_MARK: Final = 10
-"""Below so many one-time keys of a kind their owner is told to add some."""
+"""Below so many one-time keys of a kind their owner is told to add some, and once more when there are none."""
 
 
 class KeySuite(StrEnum):

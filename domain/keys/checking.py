@@ -21,6 +21,7 @@ KEM_KEY_BYTES: Final = 1568
 SIGNATURE_BYTES: Final = 64
 HIGHEST_KEY_ID: Final = 2**31 - 1
 CURVE25519_PRIME: Final = 2**255 - 19
+"""RFC 7748, section 4.1."""
 SMALL_ORDER: Final = frozenset(
     {
         0,

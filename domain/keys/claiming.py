@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from domain.characters import storable
-from domain.errors import BadInput, NoKeys, NotFound
+from domain.characters import check_client_id
+from domain.errors import BadInput, InvalidInput, NoKeys, NotFound
 from domain.events import PreKeysLow
 from domain.keys.bundle import LOW_MARK, ClaimedBundle, KeySuite, OneTimeKeyKind
+from domain.rooms.room import held_seat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from domain.ports import Clock, Directory, OneByOne, RateLimits, Transact, UnitOfWork
     from domain.rooms.room import Member, Room
 
-LONGEST_REQUEST_ID: Final = 64
-"""Characters."""
 CLAIMS_PER_PAIR: Final = 10
 """Bundles that one user may take of another at once, and in an hour from then on. One is enough for a session, and every further
 one empties what was meant for others."""
@@ -41,10 +40,10 @@ async def claim_key_bundle(
 ) -> tuple[Room, Member, ClaimedBundle]:
     """Takes a one-time key of each kind of the member's bundle for good, and returns the room, the member and the bundle with them.
 
-    The same claimer gets the same for the same `request_id` and member within 24 hours, also when the bundle was replaced meanwhile
-    or the request is still under way, and only the first counts for the limit. The owner is told when the mark is crossed. Raises
-    `BadInput` for a request ID that is none, `NotFound` unless the two hold different seats in one open room, `NoKeys` when the
-    member published none, and `RateLimited`.
+    The same claimer gets the same for the same `request_id` and member within `CLAIMS_KEPT`, also when the bundle was replaced
+    meanwhile or the request is still under way, and only the first counts for the limit. The owner is told when `LOW_MARK` is
+    crossed, and when the last key of a kind is taken. Raises `BadInput` for a request ID that is none, `NotFound` unless the two
+    hold different seats in one open room, `NoKeys` when the member published none, and `RateLimited`.
     """
     check_request_id(request_id)
     room, seat, member = _seats(await directory.room_of_member(member_id), claimer_id, member_id)
@@ -80,11 +79,11 @@ async def claim_key_bundle(
 
 
 def check_request_id(request_id: str) -> None:
-    """Raises `BadInput` for what is no text of 1 to 64 characters, or holds NUL."""
-    if not 0 < len(request_id) <= LONGEST_REQUEST_ID:
-        raise BadInput(f"`requestId` has 1 to {LONGEST_REQUEST_ID} characters.")
-    if not storable(request_id):
-        raise BadInput("`requestId` holds a character that no text can hold: NUL, or half of a surrogate pair.")
+    """Raises `BadInput` for what is no ID: no payload of claims has a place for `InvalidInput`."""
+    try:
+        check_client_id("requestId", request_id)
+    except InvalidInput as error:
+        raise BadInput(f"`{error.field}`: {error}") from None
 
 
 async def _take(uow: UnitOfWork, bundle: KeyBundle) -> ClaimedBundle:
@@ -96,17 +95,17 @@ async def _take(uow: UnitOfWork, bundle: KeyBundle) -> ClaimedBundle:
         (OneTimeKeyKind.CURVE25519, pre_key, left.pre_keys),
         (OneTimeKeyKind.KEM, kem_key, left.kem_keys),
     ):
-        # Each claim takes one, so this one crossed the mark, and no other will until keys were added.
-        if taken is not None and remaining == LOW_MARK - 1:
+        # Each claim takes one, so this one crossed the mark, or took the last: no other will until keys were added.
+        if taken is not None and remaining in {LOW_MARK - 1, 0}:
             uow.append(owner_id, PreKeysLow(kind, remaining))
     return ClaimedBundle(bundle, pre_key, kem_key)
 
 
 def _seats(room: Room | None, claimer_id: UUID, member_id: UUID) -> tuple[Room, Member, Member]:
     """The room, the claimer's seat and the member's. Raises `NotFound` unless these are different seats in one open room."""
-    seat = None if room is None else room.held_seat_of(claimer_id)
-    member = None if room is None else room.member(member_id)
-    if room is None or seat is None or member is None or not member.inside or member.id == seat.id:
+    room, seat = held_seat(room, claimer_id)
+    member = room.member(member_id)
+    if member is None or not member.inside or member.id == seat.id:
         raise NotFound
     return room, seat, member
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from domain.errors import Conflict, InvalidInput, NoKeys
-from domain.events import KeysPublished
+from domain.events import KeysPublished, tell
 from domain.keys.bundle import KeyBundle, KeyCounts, OneTimeKeys, PreKey, SignedPreKey
 from domain.keys.checking import (
     KEM_KEYS,
@@ -20,7 +20,7 @@ from domain.keys.checking import (
     verify_one_time_keys,
     verify_publication,
 )
-from domain.rooms.leaving import lock_held
+from domain.rooms.holding import lock_held, persistently, refuse_overtaken
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from domain.ports import Clock, KeyVerifier, Throttle, Transact, UnitOfWork
     from domain.rooms.room import Member, Room
 
-PUBLISH_ATTEMPTS: Final = 10
-"""Each but the last was overtaken by a seat that was taken in the same millisecond."""
 TICK: Final = timedelta(milliseconds=1)
 
 K = TypeVar("K", PreKey, SignedPreKey)
@@ -44,25 +42,19 @@ async def publish_keys(
     """Replaces the user's bundle and all one-time keys, tells everybody in the rooms where the user holds a seat, and returns
     how many one-time keys are held.
 
-    A one-time key that somebody was given within 24 hours is left out: it may be a retry, and no key is handed out twice. Raises
-    `InvalidInput`, `RateLimited`, or `Conflict` when seats were taken all the while.
+    A one-time key that somebody was given within `CLAIMS_KEPT` is left out: it may be a retry, and no key is handed out twice.
+    Raises `InvalidInput`, `RateLimited`, or `Conflict` when seats were taken all the while.
     """
     check_publication(offered)
     throttle.keys(user_id, offered.signatures)
     await verify_publication(verifier, offered)
     throttle.publication(user_id)  # Not earlier: what is refused is told to nobody.
-    for _ in range(PUBLISH_ATTEMPTS):
-        counts = await transact(lambda uow: _publish(uow, user_id, offered, clock()))
-        if counts is not None:
-            return counts
-    raise Conflict("Seats were taken meanwhile: try again.")
+    return await persistently(transact, lambda uow: _publish(uow, user_id, offered, clock()))
 
 
-async def _publish(uow: UnitOfWork, user_id: UUID, offered: Publication, now: datetime) -> KeyCounts | None:
-    """None, with nothing changed, when a seat was taken while the rooms were being locked: those in there would not be warned."""
+async def _publish(uow: UnitOfWork, user_id: UUID, offered: Publication, now: datetime) -> KeyCounts:
     rooms = await lock_held(uow, user_id)
-    if await uow.rooms.held_ids(user_id) - {room.id for room in rooms}:
-        return None
+    await refuse_overtaken(uow, user_id, rooms)  # Those in a room that is missing would not be warned.
     before = (await uow.keys.of((user_id,))).get(user_id)
     gone = await uow.keys.handed_out(user_id, _bytes_of(offered.one_time))
     keys = OneTimeKeys(
@@ -82,8 +74,7 @@ async def _publish(uow: UnitOfWork, user_id: UUID, offered: Publication, now: da
     for room in rooms:
         seat = room.held_seat_of(user_id)
         if seat is not None:
-            for member in room.inside:
-                uow.append(member.user_id, KeysPublished(room.id, seat.id, changed))
+            tell(uow, room.inside, KeysPublished(room.id, seat.id, changed))
     return KeyCounts(len(keys.pre_keys), len(keys.kem_keys))
 
 
@@ -98,7 +89,7 @@ async def add_one_time_keys(
 ) -> KeyCounts:
     """Adds one-time keys to the user's bundle, and returns how many are held.
 
-    Keys that are held under the same ID, or were handed out within 24 hours, are left out: it may be a retry. Raises `NoKeys`
+    Keys that are held under the same ID, or were handed out within `CLAIMS_KEPT`, are left out: it may be a retry. Raises `NoKeys`
     without a bundle, `InvalidInput`, `RateLimited`, or `Conflict` when another bundle was published meanwhile.
     """
     check_one_time_keys(offered)

@@ -7,9 +7,9 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from domain.errors import NotAllowed, NotFound
-from domain.events import MemberUpdated
+from domain.events import MemberUpdated, tell
 from domain.rooms.leaving import vacate
-from domain.rooms.room import MemberLeaveReason, MemberRole
+from domain.rooms.room import MemberLeaveReason, MemberRole, held_seat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,8 +92,7 @@ async def _change(
         changed = _after(action, subject)
         if changed != subject:
             await uow.rooms.save_member(changed)
-            for member in room.inside:
-                uow.append(member.user_id, MemberUpdated(room.id, changed.id))
+            tell(uow, room.inside, MemberUpdated(room.id, changed.id))
         return room, changed
 
     return await transact(work)
@@ -109,10 +108,9 @@ async def _room_of(directory: Directory, member_id: UUID) -> UUID:
 
 async def _ruled(uow: UnitOfWork, action: Action, room_id: UUID, user_id: UUID, member_id: UUID) -> tuple[Room, Member]:
     """Locks the room, and decides by what both are then: an actor may have been demoted while they waited."""
-    room = await uow.lock_room(room_id)
-    actor = room.held_seat_of(user_id) if room is not None else None
-    subject = room.member(member_id) if room is not None else None
-    if room is None or actor is None or subject is None or not subject.inside:
+    room, actor = held_seat(await uow.lock_room(room_id), user_id)
+    subject = room.member(member_id)
+    if subject is None or not subject.inside:
         raise NotFound
     if not may(action, actor.role, subject.role):
         raise NotAllowed("Your rank in the room does not allow that.")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from domain import characters
 from domain.errors import Conflict, InvalidInput, NotAllowed, NotFound, RoomFull, Unauthenticated
-from domain.events import MemberJoined
-from domain.rooms.room import MediaState, Member, MemberRole, MemberStatus, Room, RoomKind
+from domain.events import MemberJoined, tell
+from domain.rooms.room import MediaState, Member, MemberRole, MemberStatus, Room, RoomKind, held_seat
 from domain.safety import refuse_suspended
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ GUESSES_OF_NETWORK = 100
 GUESSES_PERIOD = timedelta(minutes=10)
 """Codes that lead nowhere, for one user or network, at once and then over each period. A code has 100 bits, so nobody finds one
 by trying: the limits keep those who try all the same from costing anything. Codes that lead somewhere count for nothing."""
+
+
+NO_SUCH_CODE = "No open room has that code."
+"""Said alike whatever is wrong with a code: why it does not let somebody in would tell of the room."""
 
 
 def may_invite(member: Member) -> bool:
@@ -125,10 +129,7 @@ async def rotate_invite(uow: UnitOfWork, invites: Invites, user_id: UUID, room_i
 
     Raises `NotFound` to those who hold no seat, and `NotAllowed` to those who may not invite.
     """
-    room = await uow.lock_room(room_id, also=(user_id,))
-    seat = room.held_seat_of(user_id) if room is not None else None
-    if room is None or seat is None:
-        raise NotFound
+    room, seat = held_seat(await uow.lock_room(room_id, also=(user_id,)), user_id)
     if room.invite is None or not may_invite(seat):
         raise NotAllowed("Only the owner and the moderators of an INVITE room make its invites.")
     invite = invites.new(room.invite.version + 1)
@@ -160,7 +161,7 @@ async def _join(
     await uow.lock_room(found.id, also=(user_id,))
     room = await _admitting(uow, hashes, user_id)  # Rotated, closed or kicked from meanwhile?
     if room.id != found.id:
-        raise NotFound
+        raise NotFound(NO_SUCH_CODE)
     if room.holds(user_id):
         return room
     now = clock()
@@ -187,7 +188,7 @@ async def _admitting(uow: UnitOfWork, hashes: Collection[bytes], user_id: UUID) 
     room = await uow.rooms.by_invite(hashes) if hashes else None
     seat = room.seat_of(user_id) if room is not None else None
     if room is None or (seat is not None and seat.kicked):
-        raise NotFound
+        raise NotFound(NO_SUCH_CODE)
     return room
 
 
@@ -197,7 +198,7 @@ async def _entering(uow: UnitOfWork, user_id: UUID, now: datetime) -> User:
     user = await uow.users.get(user_id)
     if user is None:
         raise Unauthenticated
-    if await uow.rooms.seats_of(user_id) >= SEATS_AT_ONCE:
+    if await uow.rooms.count_seats(user_id) >= SEATS_AT_ONCE:
         raise Conflict(f"You sit in {SEATS_AT_ONCE} rooms: leave one first.")
     return user
 
@@ -221,5 +222,4 @@ def _new_seat(room_id: UUID, user: User, *, member_id: UUID, position: int, now:
 
 async def _arrive(uow: UnitOfWork, audience: Iterable[Member], seat: Member, now: datetime) -> None:
     await uow.connections.keep(seat.user_id, now, now + HOLD)  # Else presence would take the seat at once, or never.
-    for member in audience:
-        uow.append(member.user_id, MemberJoined(seat.room_id, seat.id))
+    tell(uow, audience, MemberJoined(seat.room_id, seat.id))

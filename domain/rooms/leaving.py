@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from domain.errors import NotAllowed, NotFound
-from domain.events import MemberLeft, MemberUpdated
+from domain.events import MemberLeft, MemberUpdated, tell
 from domain.matchmaking.ending import end_match
 from domain.rooms.room import MatchEndReason, MediaState, MemberLeaveReason, MemberRole, MemberStatus, RoomKind
 
@@ -56,18 +56,6 @@ async def close_room(uow: UnitOfWork, user_id: UUID, room_id: UUID, *, now: date
     return await _afterwards(uow, room)
 
 
-async def lock_held(uow: UnitOfWork, user_id: UUID) -> Sequence[Room]:
-    """Locks the rooms in which the user holds a seat, then the user; returns those rooms as they are under the locks.
-
-    Which rooms these are is read before, because rooms come before heads in the lock order: a seat taken in between is missing.
-    """
-    held = await uow.rooms.held_ids(user_id)
-    if held:
-        return await uow.lock_rooms(held, also=(user_id,))
-    await uow.lock_users((user_id,))
-    return ()
-
-
 async def give_up(uow: UnitOfWork, room: Room, seat: Member, reason: MemberLeaveReason, *, now: datetime) -> Room:
     """Takes a held seat of a room of either kind, and returns the room as it is afterwards. The room is locked."""
     if room.kind is not RoomKind.MATCH:
@@ -92,8 +80,7 @@ async def vacate(uow: UnitOfWork, room: Room, seat: Member, reason: MemberLeaveR
     longest, moderators before members; without anybody left it closes.
     """
     others = room.others(seat.user_id)
-    for member in (*others, seat):
-        uow.append(member.user_id, MemberLeft(room.id, seat.id, reason))
+    tell(uow, (*others, seat), MemberLeft(room.id, seat.id, reason))
     if not others:
         await uow.rooms.close(room.id, now)
         return await _afterwards(uow, room)
@@ -122,8 +109,7 @@ async def _pass_on(uow: UnitOfWork, left: Member, heir: Member, others: Sequence
     for member in sorted((left, unmuted), key=lambda member: member.position):
         await uow.rooms.save_member(member)
     await uow.rooms.save_member(replace(unmuted, role=MemberRole.OWNER))
-    for member in others:
-        uow.append(member.user_id, MemberUpdated(heir.room_id, heir.id))
+    tell(uow, others, MemberUpdated(heir.room_id, heir.id))
 
 
 def _heir(others: Sequence[Member]) -> Member:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from domain.errors import NotFound
+
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
@@ -168,3 +170,13 @@ class Room:
     def others(self, user_id: UUID) -> tuple[Member, ...]:
         """Those inside other than the user."""
         return tuple(m for m in self.inside if m.user_id != user_id)
+
+
+def held_seat(room: Room | None, user_id: UUID) -> tuple[Room, Member]:
+    """The open room and the seat that the user holds in it. Raises `NotFound` to everybody else: whether there is such a room, only
+    those inside are told.
+    """
+    seat = room.held_seat_of(user_id) if room is not None else None
+    if room is None or seat is None:
+        raise NotFound
+    return room, seat

@@ -28,7 +28,9 @@ class DataDirectoryInUse(EmbeddedPostgresError):
     def __init__(self, data_dir: Path, holder: int | None) -> None:
         """Keep who holds what."""
         who = "another server" if holder is None else f"another server (process {holder})"
-        super().__init__(f"The data directory {data_dir} is in use by {who}.")
+        super().__init__(
+            f"The data directory {data_dir} is in use by {who}: stop that, or set PARLEY_DATA_DIR to another directory."
+        )
         self.data_dir = data_dir
         self.holder = holder
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from base64 import b64encode
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -16,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from tests.acceptance import documents
+from tests.encoding import base64
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 JSON = dict[str, Any]
 DEADLINE = 10.0
 """Seconds that anything may take which ought to happen at once, on a machine that is busy with other tests."""
-
-
-def base64(value: bytes) -> str:
-    """Bytes as the API takes them."""
-    return b64encode(value).decode()
 
 
 class GraphQLFailure(Exception):

@@ -19,12 +19,14 @@ import pytest
 from api.franking import DerivedFrankingKeys
 from api.tokens import load_secrets
 from domain.franking import Disclosure, Finding, FrankingTag, examine
-from domain.rooms.room import MediaState, Member, MemberRole, MemberStatus
+from domain.rooms.room import Member
 from tests.acceptance import documents
-from tests.acceptance.client import JSON, base64
+from tests.acceptance.client import JSON
 from tests.acceptance.conftest import Newcomer, meet
 from tests.acceptance.encryption import Party, end_to_end
 from tests.acceptance.server import Server
+from tests.encoding import base64
+from tests.seats import a_seat
 
 SETTINGS = {"log_level": "debug"}
 Refused, IdentityChanged = end_to_end.Refused, end_to_end.IdentityChanged
@@ -355,19 +357,11 @@ async def test_what_was_received_can_be_proved_with_the_tag_of_the_api(newcomer:
 
 async def _seat(party: Party) -> Member:
     user = (await party.person.ask(documents.ME))["me"]["user"]
-    return Member(
+    return a_seat(
         id=uuid.UUID(party.me),
         room_id=uuid.UUID(party.room_id),
         user_id=uuid.UUID(user["id"]),
         display_name=user["displayName"],
-        role=MemberRole.MEMBER,
-        muted=False,
-        status=MemberStatus.ONLINE,
-        media=MediaState(),
-        typing_until=None,
-        position=0,
-        joined_at=datetime.now(UTC),
-        left_at=None,
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
+
+from strawberry.extensions import ParserCache, ValidationCache
 
 from api.admission import Admission
 from api.buckets import LocalThrottle, NoThrottle
@@ -14,15 +16,15 @@ from api.clock import utc_now
 from api.franking import DerivedFrankingKeys
 from api.invites import InviteCodes
 from api.matcher import Matcher
-from api.one_by_one import OneByOne
 from api.presence import Presence
 from api.tokens import KeyedDigests, RootSecrets, SignedTokens
+from api.turns import Turns
 from api.xeddsa import ThreadedKeyVerifier
 from domain.errors import Failure
 from domain.events import Event
 from domain.identity import Caller
 from domain.inbox import ALL_KINDS, View
-from domain.ports import RateLimits, StatsSource
+from domain.ports import RateLimits, StatsSource, Throttle, Transact, UnitOfWork
 from persistence.bus import open_bus
 from persistence.database import Database
 from persistence.directory import Directory
@@ -35,11 +37,16 @@ from persistence.transcript import Transcript
 from schema.api import schema
 from schema.context import Context, IceSettings, Services
 
+# Validating the same documents again was half of the time of the tests that ask most; the product keeps what it validated, too.
+schema.extensions = (ParserCache, ValidationCache)
+
 START = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 NETWORK = "203.0.113.7"
 ROOTS = RootSecrets((("test", b"t" * 32),))
 RESUME = timedelta(seconds=20)
 COOLDOWN = timedelta(minutes=5)
+
+T = TypeVar("T")
 
 Who = UUID | Caller
 """Somebody, by ID or as whom they ask."""
@@ -110,7 +117,7 @@ class Parts:
     invites: InviteCodes = field(default_factory=lambda: InviteCodes(ROOTS))
     franking: DerivedFrankingKeys = field(default_factory=lambda: DerivedFrankingKeys(ROOTS))
     key_verifier: ThreadedKeyVerifier = field(default_factory=ThreadedKeyVerifier)
-    one_by_one: OneByOne = field(default_factory=OneByOne)
+    one_by_one: Turns = field(default_factory=Turns)
     tokens: SignedTokens = field(default_factory=lambda: SignedTokens(ROOTS))
     ice: IceSettings = field(default_factory=lambda: IceSettings(("stun:stun.example.org",), None))
     hub: Hub = field(default_factory=lambda: Hub(open_bus("memory://"), uuid4()))
@@ -120,7 +127,7 @@ class Parts:
     connections: dict[UUID, UUID] = field(default_factory=dict)
     """Of those who were attached without a socket, by user."""
     signals: MemorySignalPost = field(init=False)
-    throttle: LocalThrottle = field(init=False)
+    throttle: Throttle = field(init=False)
     stats: StatsSource = field(init=False)
     admission: Admission = field(init=False)
     matcher: Matcher = field(init=False)
@@ -156,10 +163,51 @@ class Parts:
 
     async def ask(self, operation: str, caller: Caller | None = None, **variables: object) -> Answer:
         """What the API answers."""
-        result = await schema.execute(operation, variables, context_value=self.context(caller))
-        errors = result.errors or ()
-        failures = [e.original_error for e in errors if isinstance(e.original_error, Failure)]
-        return Answer(result.data, failures, [e.message for e in errors])
+        return await _answered(self.context(caller), operation, variables)
+
+    async def answer(self, operation: str, caller: Caller | None, **variables: object) -> Any:  # noqa: ANN401  # JSON
+        """The one field that the API answers; raises the failure that it answers instead."""
+        answer = await self.ask(operation, caller, **variables)
+        if answer.failures:
+            raise answer.failures[0]
+        assert not answer.errors, answer.errors
+        (field,) = answer.data.values()
+        return field
+
+    async def overtake(
+        self, happens: Callable[[], Awaitable[object]], operation: str, caller: Caller, **variables: object
+    ) -> Answer:
+        """What the API answers when something happens before each reading of the database."""
+        context = self.context(caller)
+        read = context.services.read
+
+        async def late(work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+            await happens()
+            return await read(work)
+
+        overtaken = replace(context, services=replace(context.services, read=late))
+        return await _answered(overtaken, operation, variables)
+
+    def too_early(self, happens: Callable[[], Awaitable[object]]) -> Transact:
+        """A `transact` in which something happens, once, between the look at a user's rooms and their locks."""
+        happened: list[object] = []
+
+        async def transact(work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+            async def meddled(uow: UnitOfWork) -> T:
+                look = uow.rooms.held_ids
+
+                async def held_ids(user_id: UUID) -> frozenset[UUID]:
+                    found = await look(user_id)
+                    if not happened:
+                        happened.append(await happens())
+                    return found
+
+                cast("Any", uow.rooms).held_ids = held_ids
+                return await work(uow)
+
+            return await self.database.transact(meddled)
+
+        return transact
 
     def context(self, caller: Caller | None) -> Context:
         """What resolvers find."""
@@ -193,3 +241,10 @@ class Parts:
         """The user's events so far."""
         batch = await self.inbox.read(id_of(who), None, View(ALL_KINDS), 10_000)
         return [entry.event for entry in batch.entries]
+
+
+async def _answered(context: Context, operation: str, variables: dict[str, Any]) -> Answer:
+    result = await schema.execute(operation, variables, context_value=context)
+    errors = result.errors or ()
+    failures = [e.original_error for e in errors if isinstance(e.original_error, Failure)]
+    return Answer(result.data, failures, [e.message for e in errors])

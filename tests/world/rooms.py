@@ -6,20 +6,26 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
 
-from domain.identity import User
+from domain.identity import Caller, User
 from domain.ports import UnitOfWork
 from domain.rooms.authority import kick
 from domain.rooms.invites import create_room, join_room, preview, rotate_invite
 from domain.rooms.leaving import close_room, leave_room
 from domain.rooms.room import MediaState, Member, MemberRole, MemberStatus, Room, RoomKind
+from tests.seats import a_seat
 from tests.waiting import until
 from tests.world.matching import Matching
 from tests.world.parts import NETWORK, Who, id_of
+
+T = TypeVar("T")
 
 WAITING_FOR_LOCKS = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -36,25 +42,24 @@ class Rooms(Matching):
         room_id, now, invite = uuid4(), self.clock(), self.invites.new(1)
         users = [await self._account(who) for who in (owner, *others)]
         members = tuple(
-            Member(
-                id=uuid4(),
+            a_seat(
                 room_id=room_id,
                 user_id=user.id,
                 display_name=user.display_name,
                 role=MemberRole.MEMBER if position else MemberRole.OWNER,
-                muted=False,
-                status=MemberStatus.ONLINE,
-                media=MediaState(),
-                typing_until=None,
                 position=position,
                 joined_at=now,
-                left_at=None,
             )
             for position, user in enumerate(users)
         )
         room = Room(room_id, RoomKind.INVITE, None, name, capacity, (), now, None, members, invite)
         await self.database.transact(lambda uow: uow.rooms.add(room, self.invites.digest(room_id, invite)))
         return room
+
+    async def friends(self, *names: str) -> tuple[list[Caller], Room]:
+        """New people of these names, in a room of the first of them."""
+        people = [await self.user(name) for name in names]
+        return people, await self.open_room(*people)
 
     async def rank(self, room: Room, who: Who, role: MemberRole) -> Member:
         """Gives a seat that is held that role; tells nobody."""
@@ -133,12 +138,32 @@ class Rooms(Matching):
         """Puts somebody out of a room."""
         return await kick(self.directory, self.database.transact, id_of(actor), member_id, now=self.clock())
 
-    # --- looked at ----------------------------------------------------------------------------------------------------------
+    # --- at the same time ---------------------------------------------------------------------------------------------------
 
-    async def until_blocked(self) -> None:
-        """Returns once a unit of work waits for a lock that another one holds."""
+    async def until_blocked(self, count: int = 1) -> None:
+        """Returns once so many units of work wait for locks that others hold."""
+
+        async def blocked() -> bool:
+            return bool(await connection.scalar(WAITING_FOR_LOCKS) >= count)
+
         async with self.database.reading() as connection:
-            await until(lambda: connection.scalar(WAITING_FOR_LOCKS))
+            await until(blocked)
+
+    async def overtaken(
+        self, room: Room, change: Callable[[UnitOfWork], Awaitable[object]], *attempts: Awaitable[T]
+    ) -> list[T]:
+        """What the attempts come to when `change` is committed after they began and before they had the room's lock."""
+
+        async def work(uow: UnitOfWork) -> asyncio.Future[list[T]]:
+            await uow.lock_room(room.id)
+            results = asyncio.gather(*attempts)
+            await self.until_blocked(len(attempts))
+            await change(uow)
+            return results
+
+        return await (await self.database.transact(work))
+
+    # --- looked at ----------------------------------------------------------------------------------------------------------
 
     def invite_code(self, room: Room) -> str:
         """The code that lets others in."""

@@ -1,8 +1,8 @@
-"""What the rules need of the world, as Protocols. The comments state the guarantees that use cases rely on.
+"""Writing, and reading what is to be written: collections in a unit of work.
 
-Writing goes through a `UnitOfWork`: lock, check in a later statement, write, append events; `Transact` commits. One lock order
-everywhere: room rows by ID, then head rows by user ID, then the rest; a unit calls `lock_room` or `lock_rooms` at most once and
-before `lock_users`, so that no two units can wait for each other.
+Lock, check in a later statement, write, append events; `Transact` commits. One lock order everywhere: room rows by ID, then head
+rows by user ID, then the rest; a unit calls `lock_room` or `lock_rooms` at most once and before `lock_users`, so that no two units
+can wait for each other.
 """
 
 from __future__ import annotations
@@ -10,34 +10,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager, AbstractContextManager
-    from datetime import datetime, timedelta
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from domain.chat import Message
     from domain.events import Event
-    from domain.identity import Caller, RefreshToken, Session, SessionScope, User
-    from domain.inbox import Batch, Position, View
+    from domain.identity import RefreshToken, Session, SessionScope, User
     from domain.keys.bundle import ClaimedBundle, KeyBundle, KeyCounts, OneTimeKeys, PreKey, SignedPreKey
     from domain.matchmaking.commit import NewMatch, PairFacts
     from domain.matchmaking.pool import PoolTicket
     from domain.matchmaking.ticket import QueueLeaveReason, Ticket
     from domain.rooms.room import Invite, Member, Room
     from domain.safety import Suspension
-    from domain.signaling import Signal
-    from domain.stats import Stats
 
 T = TypeVar("T")
-
-
-class Clock(Protocol):
-    """The present: UTC, timezone-aware, whole milliseconds (JavaScript truncates microseconds)."""
-
-    def __call__(self) -> datetime: ...
-
-
-# ------------------------------------------------------------------------------------------ collections in a unit of work
 
 
 class Users(Protocol):
@@ -162,7 +149,7 @@ class Rooms(Protocol):
     async def by_invite(self, hashes: Collection[bytes]) -> Room | None:
         """The open room whose invite code has one of these digests."""
 
-    async def seats_of(self, user_id: UUID) -> int:
+    async def count_seats(self, user_id: UUID) -> int:
         """In how many INVITE rooms the user holds a seat."""
 
     async def set_invite(self, room_id: UUID, invite: Invite, invite_hash: bytes) -> None:
@@ -235,10 +222,10 @@ class KeyBundles(Protocol):
         """How many are left; none without a bundle."""
 
     async def handed_out(self, user_id: UUID, keys: Collection[bytes]) -> frozenset[bytes]:
-        """Which of these the user's claimers were given within the last 24 hours, in this bundle or in one before."""
+        """Which of these the user's claimers were given within `CLAIMS_KEPT`, in this bundle or in one before."""
 
     async def spent_ids(self, bundle: KeyBundle) -> tuple[frozenset[int], frozenset[int]]:
-        """The IDs under which one-time keys of that very bundle were handed out within the last 24 hours: Curve25519, and KEM."""
+        """The IDs under which one-time keys of that very bundle were handed out within `CLAIMS_KEPT`: Curve25519, and KEM."""
 
     async def take_pre_key(self, user_id: UUID) -> PreKey | None:
         """Takes the Curve25519 key with the lowest ID for good; None when there is none left. Nobody is given the same."""
@@ -247,7 +234,7 @@ class KeyBundles(Protocol):
         """The same of the KEM keys."""
 
     async def claimed(self, claimer_id: UUID, member_id: UUID, request_id: str) -> ClaimedBundle | None:
-        """What the claimer was given for that request, for at least 24 hours."""
+        """What the claimer was given for that request, for at least `CLAIMS_KEPT`."""
 
     async def note_claim(
         self, claimer_id: UUID, member_id: UUID, request_id: str, claimed: ClaimedBundle, now: datetime
@@ -343,197 +330,3 @@ class Transact(Protocol):
     """
 
     async def __call__(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T: ...
-
-
-# ------------------------------------------------------------------------------------------ realtime
-
-
-class Inbox(Protocol):
-    """The reading side of the inbox. A user's positions grow by one an event, in commit order."""
-
-    async def end(self, user_id: UUID) -> Position:
-        """The present end: what is appended from now on lies behind it."""
-
-    async def read(self, user_id: UUID, after: Position | None, view: View, limit: int = 64) -> Batch:
-        """The next page of the view after the position; None is from the oldest retained. See `Batch.lost`."""
-
-    async def settled(self, user_id: UUID) -> None:
-        """Returns once the inbox holds every event of the commits that a state read before this call may have shown."""
-
-    def control_version(self, user_id: UUID) -> int:
-        """Raised whenever what the user may do changed; never lowered."""
-
-
-class Watch(Protocol):
-    """Wakes a reader of one user's inbox. Hints may be lost or doubled: the inbox decides what is new."""
-
-    async def changed(self, timeout: float) -> None:
-        """Returns once something may have happened since the last call returned, or after `timeout` seconds."""
-
-
-class Hub(Protocol):
-    """Where readers wait."""
-
-    def watch(self, user_id: UUID) -> AbstractContextManager[Watch]: ...
-
-
-class Directory(Protocol):
-    """Rooms as they are now, for showing and for authority; a batch of rooms costs at most one query."""
-
-    async def rooms(self, room_ids: Iterable[UUID]) -> Mapping[UUID, Room]: ...
-    async def room_of_member(self, member_id: UUID) -> Room | None: ...
-
-
-class Transcript(Protocol):
-    """Messages by ID, for showing."""
-
-    async def messages(self, message_ids: Iterable[UUID]) -> Mapping[UUID, Message]:
-        """Those that are still retained, by ID; at most one query for all that are not at hand."""
-
-
-class SignalPost(Protocol):
-    """Relays signals: authorises, appends and acknowledges as one step."""
-
-    async def post(
-        self,
-        sender_id: UUID,
-        to: UUID,
-        signal: Signal,
-        *,
-        call_id: str | None,
-        client_signal_id: str | None,
-        now: datetime,
-    ) -> UUID:
-        """Puts the signal into the inbox of member `to` and returns its ID, the same for a repeat of `client_signal_id`
-        from the same member to the same member within 10 minutes. Raises `NotFound` unless user `sender_id` and `to`
-        hold different seats in one open room.
-        """
-
-
-class StatsSource(Protocol):
-    """Figures, at most a second old."""
-
-    async def now(self) -> Stats: ...
-    async def next(self, seen: Stats) -> Stats:
-        """Waits for figures that differ from those `seen`, at least a second. Goes on waiting while the database is away."""
-
-
-# ------------------------------------------------------------------------------------------ limits and tokens
-
-
-class RateLimits(Protocol):
-    """Limits that hold across workers (GCRA)."""
-
-    async def take(self, key: str, *, burst: int, period: timedelta) -> None:
-        """Takes one out of `burst` that refill over `period`. Raises `RateLimited` and takes nothing when none is left."""
-
-    async def check(self, key: str, *, burst: int, period: timedelta) -> None:
-        """Raises `RateLimited` when none is left, and takes nothing: for what costs only when it fails."""
-
-
-class Throttle(Protocol):
-    """Limits of the hot paths, kept by this process alone: nothing is stored and nothing waits. Raises `RateLimited`, and then
-    nothing was taken.
-    """
-
-    def signal(self, sender_id: UUID, size: int) -> None:
-        """Takes one signal of `size` bytes out of what that member (or stranger) may send: a batch is one signal."""
-
-    def presence(self, user_id: UUID) -> None:
-        """Takes one change of presence out of what the user may make."""
-
-    def queue(self, user_id: UUID) -> None:
-        """Takes one joining, leaving or skipping out of what the user may do."""
-
-    def room(self, user_id: UUID) -> None:
-        """Takes one making, entering, leaving or ruling of rooms out of what the user may do."""
-
-    def list_rooms(self, user_id: UUID, count: int) -> None:
-        """Takes so many rooms in a list out of what the user may be shown."""
-
-    def message(self, user_id: UUID, size: int) -> None:
-        """Takes one message of `size` bytes out of what the user may send."""
-
-    def keys(self, user_id: UUID, signatures: int) -> None:
-        """Takes one writing of keys, with so many signatures to verify, out of what the user may do."""
-
-    def publication(self, user_id: UUID) -> None:
-        """Takes one bundle out of what the user may publish."""
-
-    def history(self, user_id: UUID, size: int) -> None:
-        """Takes `size` bytes of messages out of what the user may read; a negative `size` gives back what was not read."""
-
-    def socket(self, user_id: UUID) -> None:
-        """Takes one socket out of those that the user may open."""
-
-    def refresh(self, network: str) -> None:
-        """Takes one attempt to renew a session out of what a network may make, whether its token is good or not."""
-
-    def renewal(self, session_id: UUID) -> None:
-        """Takes one renewal out of what a session may have."""
-
-
-class AccessTokens(Protocol):
-    """Signed, short-lived tokens that name a session."""
-
-    def issue(self, session: Session, now: datetime) -> tuple[str, datetime]:
-        """A token and when it expires."""
-
-    def verify(self, token: str, now: datetime) -> Caller:
-        """Raises `TokenExpired` for one of ours that has expired, `TokenRefused` for anything else."""
-
-
-class Invites(Protocol):
-    """Invite codes: derived from the room and its `Invite`, so that they can be shown again while only a keyed hash is stored."""
-
-    def new(self, version: int) -> Invite:
-        """An invite of that version, made with the newest root secret."""
-
-    def code(self, room_id: UUID, invite: Invite) -> str | None:
-        """The code that lets others in; None once the root secret that it is made with is gone."""
-
-    def digest(self, room_id: UUID, invite: Invite) -> bytes:
-        """The keyed hash by which the room is found. Raises `KeyError` once the root secret is gone."""
-
-    def digests(self, code: str) -> Sequence[bytes]:
-        """What the hash of that code, as a person may have typed it, can be: one per root secret; none for what is no code."""
-
-
-class FrankingKeys(Protocol):
-    """Keys of the server's tags, by ID."""
-
-    def newest(self) -> tuple[str, bytes]:
-        """The one that makes new tags."""
-
-    def get(self, key_id: str) -> bytes | None:
-        """The key of that ID; None for one that is not known any more, or never was."""
-
-
-class KeyVerifier(Protocol):
-    """Checks of public keys that cost too much for the event loop, and do not hold it."""
-
-    async def unsigned(self, identity_key: bytes, keys: Sequence[SignedPreKey]) -> int | None:
-        """The index of the first key whose signature (XEdDSA) is not by the identity key over exactly its bytes; None if all are.
-
-        The identity key is canonical and not of small order.
-        """
-
-    async def malformed(self, kem_keys: Sequence[bytes]) -> int | None:
-        """The index of the first that is no encapsulation key of ML-KEM-1024 (FIPS 203, section 7.2); None if all are."""
-
-
-class OneByOne(Protocol):
-    """Lets what has the same key follow each other within this process. It holds no connection while it waits."""
-
-    def turn(self, key: Hashable) -> AbstractAsyncContextManager[None]:
-        """The turn of whoever opens the context, in the order of asking."""
-
-
-class Secrets(Protocol):
-    """Opaque tokens that clients hold and the database knows only by a keyed hash."""
-
-    def new(self) -> str:
-        """At least 256 random bits, URL-safe."""
-
-    def digest(self, purpose: str, token: str) -> bytes:
-        """HMAC-SHA256 of the token under a key of that purpose."""

@@ -1,0 +1,63 @@
+"""What the rules need of the world, as Protocols. The comments state the guarantees that use cases rely on."""
+
+from __future__ import annotations
+
+from domain.ports.realtime import Directory, Hub, Inbox, SignalPost, StatsSource, Transcript, Watch
+from domain.ports.services import (
+    AccessTokens,
+    Clock,
+    FrankingKeys,
+    Invites,
+    KeyVerifier,
+    OneByOne,
+    RateLimits,
+    Secrets,
+    Throttle,
+)
+from domain.ports.work import (
+    Bars,
+    Connections,
+    Devices,
+    KeyBundles,
+    Matching,
+    Messages,
+    Rooms,
+    Sessions,
+    Suspensions,
+    Tickets,
+    Transact,
+    UnitOfWork,
+    Users,
+)
+
+__all__ = [
+    "AccessTokens",
+    "Bars",
+    "Clock",
+    "Connections",
+    "Devices",
+    "Directory",
+    "FrankingKeys",
+    "Hub",
+    "Inbox",
+    "Invites",
+    "KeyBundles",
+    "KeyVerifier",
+    "Matching",
+    "Messages",
+    "OneByOne",
+    "RateLimits",
+    "Rooms",
+    "Secrets",
+    "Sessions",
+    "SignalPost",
+    "StatsSource",
+    "Suspensions",
+    "Throttle",
+    "Tickets",
+    "Transact",
+    "Transcript",
+    "UnitOfWork",
+    "Users",
+    "Watch",
+]
