@@ -1,4 +1,4 @@
-"""Checks of published keys that would stall the event loop: XEdDSA signatures, and keys of ML-KEM.
+"""Signatures of published keys, verified where a hundred of them do not stall the event loop.
 
 XEdDSA is Trevor Perrin, "The XEdDSA and VXEdDSA Signature Schemes", revision 1: the key pair of X25519 signs as Ed25519 does.
 """
@@ -6,15 +6,13 @@ XEdDSA is Trevor Perrin, "The XEdDSA and VXEdDSA Signature Schemes", revision 1:
 from __future__ import annotations
 
 import asyncio
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM1024PublicKey
 
-from domain.keys.checking import CURVE25519_PRIME, SIGNATURE_BYTES
+from domain.keys.checking import CURVE25519_PRIME, SIGNATURE_BYTES, u_coordinate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,17 +35,11 @@ class ThreadedKeyVerifier:
             return None
         return await asyncio.get_running_loop().run_in_executor(self._thread, first_unsigned, identity_key, keys)
 
-    async def malformed(self, kem_keys: Sequence[bytes]) -> int | None:
-        """See `ports.KeyVerifier`."""
-        if not kem_keys:
-            return None
-        return await asyncio.get_running_loop().run_in_executor(self._thread, first_malformed, kem_keys)
-
 
 def first_unsigned(identity_key: bytes, keys: Sequence[SignedPreKey]) -> int | None:
     """The index of the first key whose signature is not by the identity key over exactly its bytes; None if all are.
 
-    The identity key is canonical and not of small order.
+    The identity key is not of small order.
 
     A signature whose last bit is set carries there the sign of the signer's Edwards point, as libsignal's do; XEdDSA's own has the
     bit clear, because its signer makes the sign 0. Taking both is harmless: the two points are a and -a times the base, so whoever
@@ -55,7 +47,7 @@ def first_unsigned(identity_key: bytes, keys: Sequence[SignedPreKey]) -> int | N
     both. `s` at or above the group's order is refused (RFC 8032, section 5.1.7), which is stricter than the paper's 253 bits:
     nobody can change a signature into another of the same key.
     """
-    u = int.from_bytes(identity_key, "little")
+    u = u_coordinate(identity_key)
     # The birational map of RFC 7748, section 4.1. The inverse by Fermat is 0 for 0, as the paper has it.
     p = CURVE25519_PRIME
     point = ((u - 1) * pow(u + 1, p - 2, p) % p).to_bytes(32, "little")
@@ -75,17 +67,3 @@ def _verifies(point: bytes, message: bytes, signature: bytes) -> bool:
     except InvalidSignature:
         return False
     return True
-
-
-def first_malformed(kem_keys: Sequence[bytes]) -> int | None:
-    """The index of the first that is no encapsulation key of ML-KEM-1024: its length, and the modulus check of FIPS 203,
-    section 7.2, that each of its 1024 numbers is below 3329. None if all are.
-    """
-    for index, key in enumerate(kem_keys):
-        try:
-            MLKEM1024PublicKey.from_public_bytes(key)
-        except ValueError:
-            return index
-        # Verifying lets go of the interpreter's lock by itself, this does not: 100 keys would hold the loop for 4 ms.
-        time.sleep(0)
-    return None

@@ -185,7 +185,7 @@ class KeysPublished(Event):
 @strawberry.type(
     description=(
         f"The viewer's one-time keys of one kind fell below the refill mark of {LOW_MARK}: call `addOneTimePreKeys`. Told once on "
-        "the way down, and once more, or for the first time of a store that was smaller, when the last one is taken."
+        "the way down, and so never of a store that was smaller from the beginning: publish more, or look at the counts of `me`."
     )
 )
 class PreKeysLow(Event):

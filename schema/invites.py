@@ -19,8 +19,8 @@ CODE = (
     "look like."
 )
 RATES = (
-    "Making, entering, leaving and ruling rooms together are refused with RATE_LIMITED and `retryAfter` beyond a burst of 60 and "
-    "then 3 a second."
+    "Making, entering, leaving and ruling rooms together are refused with RATE_LIMITED and `retryAfter` beyond a burst of 256 and "
+    "then 4 a second."
 )
 GUESSING = (
     f"Codes that lead nowhere are counted, for this and for {{other}} together: beyond {invites.GUESSES_OF_USER} of a user, or "

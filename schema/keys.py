@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from domain.rooms import room as rooms
 
-CURVE_KEY = f"{CURVE_KEY_BYTES} bytes, little-endian, canonical, no point of small order (RFC 7748); without a byte for its type."
+CURVE_KEY = f"{CURVE_KEY_BYTES} bytes, little-endian, no point of small order (RFC 7748); without a byte for its type."
 SIGNATURE = f"{SIGNATURE_BYTES} bytes: XEdDSA by the identity key over exactly the bytes of `key`."
 KEY_ID = f"0 to {HIGHEST_KEY_ID}; no other key of the list has it."
 PRE_KEYS = f"Curve25519 keys for one claimer each: at most {MOST_ONE_TIME_KEYS}, all different."
@@ -293,7 +293,7 @@ class KeysMutation:
             "Replaces the viewer's bundle and all of its one-time keys, and tells the rooms that the viewer is in. One-time keys "
             f"that were handed out {DAY} are left out, so that a retry hands none out twice. The bundle belongs to the "
             "account: a client whose user does not want to be recognised from one match to the next publishes a new one, with a "
-            "new identity key, before each. More than 20 bundles at once and then one in 2 seconds, or than 1000 signatures at "
+            "new identity key, before each. More than 60 bundles at once and then one in 2 seconds, or than 1000 signatures at "
             "once and then 10 a second, are refused with RATE_LIMITED and `retryAfter`."
         )
     )

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from api.buckets import ROOM_CHANGES_BURST
 from domain.errors import NotAllowed, NotFound, RateLimited, Unauthenticated
 from domain.events import MemberLeft, MemberUpdated
 from domain.identity import Caller
@@ -218,7 +219,7 @@ async def test_acting_needs_signing_in_and_has_a_rate(friends: Friends, field: s
     """Each takes the locks of sixteen people: nobody takes them without end."""
     with pytest.raises(Unauthenticated):
         await friends.do(field, None, friends.id(friends.dan))
-    for _ in range(60):
+    for _ in range(ROOM_CHANGES_BURST):
         await friends.do(field, friends.stranger, "")
     with pytest.raises(RateLimited):
         await friends.do(field, friends.stranger, "")

@@ -288,11 +288,9 @@ async def test_an_addition_for_a_bundle_that_was_replaced_meanwhile_is_refused(w
     class Late:
         """Another bundle is published while the signatures are verified."""
 
-        async def malformed(self, kem_keys: object) -> None:
-            await world.publish(owner, Keyring().pqxdh())
-
         async def unsigned(self, identity_key: bytes, keys: object) -> None:
             assert identity_key == RING.identity
+            await world.publish(owner, Keyring().pqxdh())
 
     with pytest.raises(DomainError, match="meanwhile"):
         await add_one_time_keys(

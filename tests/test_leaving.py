@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from api.buckets import ROOM_CHANGES_BURST
 from domain.errors import NotAllowed, NotFound, RateLimited, Unauthenticated
 from domain.events import Event, MatchEnded, MemberJoined, MemberLeft, MemberUpdated
 from domain.identity import Caller
@@ -97,7 +98,7 @@ async def test_a_room_of_others_cannot_be_left(world: World) -> None:
 async def test_leaving_and_closing_have_a_rate(world: World, operation: str) -> None:
     """Each takes the locks of sixteen people: nobody takes them without end."""
     ann = await world.user()
-    for _ in range(60):
+    for _ in range(ROOM_CHANGES_BURST):
         await asked(world, operation, ann, "")
     with pytest.raises(RateLimited):
         await asked(world, operation, ann, "")

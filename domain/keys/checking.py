@@ -32,7 +32,7 @@ SMALL_ORDER: Final = frozenset(
     }
 )
 """The points with which X25519 agrees on zero, whatever the other side's key (RFC 7748, section 6.1; the list is that of
-https://cr.yp.to/ecdh.html, without its seven that are not canonical)."""
+https://cr.yp.to/ecdh.html, without its seven that `u_coordinate` makes one of these)."""
 
 PRE_KEYS: Final = "oneTimePreKeys"
 KEM_KEYS: Final = "oneTimeKemKeys"
@@ -111,27 +111,23 @@ def check_once(keys: OneTimeKeys, lasting: Collection[bytes]) -> None:
 
 
 async def verify_publication(verifier: KeyVerifier, offered: Publication) -> None:
-    """Raises `InvalidInput` for KEM keys that are none, and for signatures that are not the identity key's. Check it first."""
+    """Raises `InvalidInput` for signatures that are not the identity key's. Check it first.
+
+    Whether the numbers of a KEM key are below the modulus is for whoever encapsulates to check (FIPS 203, section 7.2).
+    """
     named = [("signedPreKey", offered.signed_pre_key)]
     if offered.last_resort_kem_key is not None:
         named.append(("lastResortKemKey", offered.last_resort_kem_key))
-    await _verify(verifier, offered.identity_key, [*named, *_named(offered.one_time)], curve=1)
+    await _verify(verifier, offered.identity_key, [*named, *_named(offered.one_time)])
 
 
 async def verify_one_time_keys(verifier: KeyVerifier, identity_key: bytes, keys: OneTimeKeys) -> None:
     """The same for one-time keys that are added to a bundle with that identity key."""
-    await _verify(verifier, identity_key, _named(keys), curve=0)
+    await _verify(verifier, identity_key, _named(keys))
 
 
-async def _verify(
-    verifier: KeyVerifier, identity_key: bytes, named: Sequence[tuple[str, SignedPreKey]], *, curve: int
-) -> None:
-    """The first `curve` of the keys are Curve25519's, the others KEM keys."""
-    keys = [key for _, key in named]
-    malformed = await verifier.malformed([key.key for key in keys[curve:]])
-    if malformed is not None:
-        raise InvalidInput(f"{named[curve + malformed][0]}.key", "It is no encapsulation key of ML-KEM-1024.")
-    unsigned = await verifier.unsigned(identity_key, keys)
+async def _verify(verifier: KeyVerifier, identity_key: bytes, named: Sequence[tuple[str, SignedPreKey]]) -> None:
+    unsigned = await verifier.unsigned(identity_key, [key for _, key in named])
     if unsigned is not None:
         raise InvalidInput(
             f"{named[unsigned][0]}.signature",
@@ -143,15 +139,17 @@ def _named(keys: OneTimeKeys) -> list[tuple[str, SignedPreKey]]:
     return [(f"{KEM_KEYS}.{number}", key) for number, key in enumerate(keys.kem_keys)]
 
 
+def u_coordinate(key: bytes) -> int:
+    """What X25519 makes of a public key: the highest bit is ignored, the rest is reduced by the prime (RFC 7748, section 5)."""
+    return (int.from_bytes(key, "little") & (2**255 - 1)) % CURVE25519_PRIME
+
+
 def _check_curve_key(field: str, key: bytes) -> None:
     if len(key) != CURVE_KEY_BYTES:
         raise InvalidInput(
             field, f"A Curve25519 key has {CURVE_KEY_BYTES} bytes; no byte for its type goes before them."
         )
-    number = int.from_bytes(key, "little")
-    if number >= CURVE25519_PRIME:
-        raise InvalidInput(field, "The key is not canonical: as a number it is below 2^255 - 19.")
-    if number in SMALL_ORDER:
+    if u_coordinate(key) in SMALL_ORDER:
         raise InvalidInput(field, "The key is a point of small order: every secret with it would be zero.")
 
 

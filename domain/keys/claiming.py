@@ -95,8 +95,8 @@ async def _take(uow: UnitOfWork, bundle: KeyBundle) -> ClaimedBundle:
         (OneTimeKeyKind.CURVE25519, pre_key, left.pre_keys),
         (OneTimeKeyKind.KEM, kem_key, left.kem_keys),
     ):
-        # Each claim takes one, so this one crossed the mark, or took the last: no other will until keys were added.
-        if taken is not None and remaining in {LOW_MARK - 1, 0}:
+        # Each claim takes one, so this one crossed the mark: no other will until keys were added.
+        if taken is not None and remaining == LOW_MARK - 1:
             uow.append(owner_id, PreKeysLow(kind, remaining))
     return ClaimedBundle(bundle, pre_key, kem_key)
 

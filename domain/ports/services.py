@@ -110,16 +110,13 @@ class FrankingKeys(Protocol):
 
 
 class KeyVerifier(Protocol):
-    """Checks of public keys that cost too much for the event loop, and do not hold it."""
+    """Checks of signatures, which cost too much for the event loop, and do not hold it."""
 
     async def unsigned(self, identity_key: bytes, keys: Sequence[SignedPreKey]) -> int | None:
         """The index of the first key whose signature (XEdDSA) is not by the identity key over exactly its bytes; None if all are.
 
-        The identity key is canonical and not of small order.
+        The identity key is not of small order.
         """
-
-    async def malformed(self, kem_keys: Sequence[bytes]) -> int | None:
-        """The index of the first that is no encapsulation key of ML-KEM-1024 (FIPS 203, section 7.2); None if all are."""
 
 
 class OneByOne(Protocol):

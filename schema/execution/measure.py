@@ -32,7 +32,7 @@ class DocumentLimits:
     tokens: int = 2_000
     depth: int = 15
     """Nested fields; what is below `__schema` and `__type` is bounded by a specified rule instead."""
-    roots: int = 10
+    roots: int = 16
     """Fields of the operation itself, each under another name: each is a use case, and all their results are held at once."""
     fields: int = 1_000
     aliases: int = 50
