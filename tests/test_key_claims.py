@@ -17,7 +17,7 @@ from domain.keys.bundle import (
     OneTimeKeyKind,
     PreKey,
 )
-from domain.keys.claiming import check_request_id
+from domain.keys.claiming import CLAIMS_PER_PAIR, check_request_id
 from domain.ports import UnitOfWork
 from domain.rooms.authority import kick
 from persistence.limits import PostgresRateLimits
@@ -82,8 +82,8 @@ async def test_the_same_request_gets_the_same_bundle(world: World) -> None:
     assert first.count(first[0]) == 20
     assert await world.key_counts(owner) == KeyCounts(4, 4)
     assert len(world.one_by_one) == 0
-    # It was counted once: nine more are allowed.
-    others = [await world.claim(friend, owner_seat) for _ in range(9)]
+    # It was counted once: all but one are still allowed.
+    others = [await world.claim(friend, owner_seat) for _ in range(CLAIMS_PER_PAIR - 1)]
     with pytest.raises(RateLimited):
         await world.claim(friend, owner_seat)
     assert await world.claim(friend, owner_seat, "once") == first[0]
@@ -139,16 +139,18 @@ async def test_claims_are_limited_for_each_pair(world: World) -> None:
     world.limits = PostgresRateLimits(world.database.reading)
     owner, (friend, other), room = await world.among_friends(2)
     owner_seat = seat(room, owner).id
-    for _ in range(12):
+    for _ in range(CLAIMS_PER_PAIR + 2):
         with pytest.raises(NoKeys):
             await world.claim(friend, owner_seat)
         with pytest.raises(NotFound):
             await world.claim(friend, uuid4())
     await world.publish(owner, RING.x3dh(50))
-    results = await asyncio.gather(*(world.claim(friend, owner_seat) for _ in range(15)), return_exceptions=True)
-    assert sum(isinstance(result, ClaimedBundle) for result in results) == 10
+    results = await asyncio.gather(
+        *(world.claim(friend, owner_seat) for _ in range(CLAIMS_PER_PAIR + 5)), return_exceptions=True
+    )
+    assert sum(isinstance(result, ClaimedBundle) for result in results) == CLAIMS_PER_PAIR
     assert sum(isinstance(result, RateLimited) for result in results) == 5
-    assert await world.key_counts(owner) == KeyCounts(40, 0)
+    assert await world.key_counts(owner) == KeyCounts(50 - CLAIMS_PER_PAIR, 0)
     elsewhere = await world.open_room(friend, owner)
     with pytest.raises(RateLimited):  # People are limited, not seats.
         await world.claim(friend, seat(elsewhere, owner).id)

@@ -14,6 +14,7 @@ from x3dh import Bundle, HashFunction, IdentityKeyFormat, State
 from domain.errors import BadInput, Forbidden, RateLimited, Unauthenticated
 from domain.identity import Caller, SessionScope
 from domain.inbox import Position
+from domain.keys.claiming import CLAIMS_PER_PAIR
 from persistence.limits import PostgresRateLimits
 from schema.cursors import inbox_cursor, message_cursor
 from tests.encoding import base64
@@ -292,16 +293,16 @@ async def test_a_request_id_that_is_none_is_bad_input(world: World) -> None:
 
 
 async def test_more_claims_than_the_limit_are_told_when_to_come_back(world: World) -> None:
-    """`retryAfter` says so: a tenth of an hour for the next."""
+    """`retryAfter` says so: a twentieth of an hour for the next."""
     world.limits = PostgresRateLimits(world.database.reading)
     (ada, bob), room = await world.friends("Ada", "Bob")
     await world.answer(PUBLISH, ada, input=publication_input(RING.x3dh(20)))
     given = {"memberId": str(seat(room, ada).id)}
-    for number in range(10):
+    for number in range(CLAIMS_PER_PAIR):
         await world.answer(CLAIM, bob, input=given | {"requestId": str(number)})
-    limited = await failure(world, bob, CLAIM, input=given | {"requestId": "10"})
+    limited = await failure(world, bob, CLAIM, input=given | {"requestId": "another"})
     assert isinstance(limited, RateLimited)
-    assert 300 < limited.retry_after <= 360
+    assert 120 < limited.retry_after <= 180
     assert (await world.answer(CLAIM, bob, input=given | {"requestId": "9"}))["__typename"] == "ClaimKeyBundleSuccess"
 
 

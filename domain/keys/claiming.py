@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from domain.ports import Clock, Directory, OneByOne, RateLimits, Transact, UnitOfWork
     from domain.rooms.room import Member, Room
 
-CLAIMS_PER_PAIR: Final = 10
+CLAIMS_PER_PAIR: Final = 20
 """Bundles that one user may take of another at once, and in an hour from then on. One is enough for a session, and every further
 one empties what was meant for others."""
 CLAIMS_PERIOD: Final = timedelta(hours=1)
