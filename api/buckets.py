@@ -16,11 +16,12 @@ SIGNAL_BYTES_BURST, SIGNAL_BYTES_A_SECOND = 1024 * 1024, 128 * 1024.0
 CHANGES_BURST, CHANGES_A_SECOND = 20, 10.0
 MOVES_BURST, MOVES_A_SECOND = 60, 3.0
 """Joins, leaves and skips: faster than any finger, and too slow to pull everybody who waits out of the queue again and again."""
-ROOM_CHANGES_BURST, ROOM_CHANGES_A_SECOND = 256, 4.0
+ROOM_CHANGES_BURST, ROOM_CHANGES_A_SECOND = 256, 1.0
 """Makings, enterings and leavings of rooms, and what is done to their members: each takes the locks of up to sixteen people."""
 MESSAGES_BURST, MESSAGES_A_SECOND = 256, 20.0
 """A client that encrypts for each member of a room by itself sends fifteen for one."""
-MESSAGE_BYTES_BURST, MESSAGE_BYTES_A_SECOND = 4 * 1024 * 1024, 64 * 1024.0
+MESSAGE_BYTES_BURST, MESSAGE_BYTES_A_SECOND = 4 * 1024 * 1024, 16 * 1024.0
+"""What is sent without end stays for 30 days: 1.4 GB a day from one account, and no person types a hundredth of it."""
 SIGNATURES_BURST, SIGNATURES_A_SECOND = 1000, 10.0
 """Verified for a user, at about 0.1 ms each: a bundle with a hundred KEM keys nine times at once, and then every ten seconds."""
 PUBLICATIONS_BURST, PUBLICATIONS_A_SECOND = 60, 0.5

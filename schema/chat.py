@@ -240,7 +240,7 @@ class ChatMutation:
     @strawberry.mutation(
         description=(
             "Sends an encrypted message to everybody in a room, the sender's other devices included. All of them see the messages "
-            "of a room in one order. More than a burst of 256 and then 20 a second, or than 4 MiB and then 64 KiB a second, are "
+            "of a room in one order. More than a burst of 256 and then 20 a second, or than 4 MiB and then 16 KiB a second, are "
             "refused with RATE_LIMITED and `retryAfter`."
         )
     )

@@ -20,7 +20,7 @@ CODE = (
 )
 RATES = (
     "Making, entering, leaving and ruling rooms together are refused with RATE_LIMITED and `retryAfter` beyond a burst of 256 and "
-    "then 4 a second."
+    "then one a second."
 )
 GUESSING = (
     f"Codes that lead nowhere are counted, for this and for {{other}} together: beyond {invites.GUESSES_OF_USER} of a user, or "
