@@ -105,7 +105,7 @@ class KeysPublished:
 
 @dataclass(frozen=True, slots=True)
 class PreKeysLow:
-    """The user's own one-time keys of one kind fell below the refill mark, or the last one was taken."""
+    """The user's own one-time keys of one kind fell below the refill mark."""
 
     kind: OneTimeKeyKind
     remaining: int

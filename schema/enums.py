@@ -87,8 +87,8 @@ describe(
 describe(
     MemberRole,
     "Rank in a room; one may act only on a lower one.",
-    OWNER="Mutes, kicks, promotes and demotes.",
-    MODERATOR="Mutes and kicks members.",
+    OWNER="Does what a moderator does, also to moderators; promotes, demotes, and closes the room. An INVITE room has exactly one.",
+    MODERATOR="Mutes and kicks members; sees the invite code, and rotates it.",
     MEMBER="Takes part.",
 )
 describe(

@@ -185,7 +185,8 @@ class KeysPublished(Event):
 @strawberry.type(
     description=(
         f"The viewer's one-time keys of one kind fell below the refill mark of {LOW_MARK}: call `addOneTimePreKeys`. Told once on "
-        "the way down, and so never of a store that was smaller from the beginning: publish more, or look at the counts of `me`."
+        "the way down, and so never of a store that was smaller from the beginning: publish at least as many, or look at the "
+        "counts of `me`."
     )
 )
 class PreKeysLow(Event):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 CLAIMS_KEPT: Final = timedelta(hours=24)
 """For how long at least a repeated claim gets the same, and no key that was handed out is taken from its owner again."""
 LOW_MARK: Final = 10
-"""Below so many one-time keys of a kind their owner is told to add some, and once more when there are none."""
+"""Below so many one-time keys of a kind their owner is told, once, to add some."""
 
 
 class KeySuite(StrEnum):

@@ -42,7 +42,7 @@ async def claim_key_bundle(
 
     The same claimer gets the same for the same `request_id` and member within `CLAIMS_KEPT`, also when the bundle was replaced
     meanwhile or the request is still under way, and only the first counts for the limit. The owner is told when `LOW_MARK` is
-    crossed, and when the last key of a kind is taken. Raises `BadInput` for a request ID that is none, `NotFound` unless the two
+    crossed. Raises `BadInput` for a request ID that is none, `NotFound` unless the two
     hold different seats in one open room, `NoKeys` when the member published none, and `RateLimited`.
     """
     check_request_id(request_id)
