@@ -8,6 +8,7 @@ from alembic import context
 from sqlmodel import AutoString
 
 from persistence.base import Timestamp
+from persistence.inbox.ring import RINGS
 from persistence.tables import metadata
 
 if TYPE_CHECKING:
@@ -23,12 +24,21 @@ def rendered(kind: str, thing: object, _: AutogenContext) -> str | Literal[False
     return False
 
 
+PARTITIONS = {name for ring in RINGS for name in ring.names}
+
+
+def included(name: str | None, kind: str, _: object) -> bool:
+    """Leaves the partitions of rings out: models know the whole tables."""
+    return kind != "table" or name not in PARTITIONS
+
+
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     compare_type=True,
     compare_server_default=True,
     render_item=rendered,
+    include_name=included,
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -19,6 +19,7 @@ from sqlalchemy.pool import QueuePool
 
 from domain.errors import Conflict, Unavailable
 from persistence.chat import MessageRepository
+from persistence.heads import LOCK_HEADS, Head
 from persistence.identity import DeviceRepository, SessionRepository, UserRepository
 from persistence.keys import KeyBundleRepository
 from persistence.matchmaking import BarRepository, MatchingRepository, TicketRepository
@@ -27,7 +28,7 @@ from persistence.rooms import RoomRepository
 from persistence.safety import SuspensionRepository
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
     from uuid import UUID
@@ -55,9 +56,6 @@ DOUBT_SECONDS = 1.0
 DOUBTS_AT_ONCE = 2
 """Connections that wait for that."""
 
-LOCK_HEADS = text("SELECT user_id FROM head WHERE user_id = ANY(:ids) ORDER BY user_id FOR UPDATE").bindparams(
-    bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True)))
-)
 LOCK_ROOMS = text("SELECT id FROM room WHERE id = ANY(:ids) ORDER BY id FOR UPDATE").bindparams(
     bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True)))
 )
@@ -85,15 +83,23 @@ class Outbox(Protocol):
     """Where a committed unit's events go."""
 
     def hold(self, user_ids: Sequence[UUID]) -> AbstractAsyncContextManager[None]:
-        """Holds the users' inboxes, given in the order of their IDs: held across transaction and append, so that the order
-        of events equals the order of commits.
+        """Holds the users' inboxes, given in the order of their IDs, from before their heads are locked until everything was told."""
+
+    async def write(
+        self,
+        connection: AsyncConnection,
+        heads: Mapping[UUID, Head],
+        entries: Sequence[tuple[UUID, Event]],
+        controls: Collection[UUID],
+        at: datetime,
+    ) -> Callable[[], None]:
+        """The last thing in a transaction: appends the events, in their order, and raises control versions. `heads` are the locked
+        ones, of everybody who is told something. What it returns is called once the transaction is committed: it tells
+        readers, and cannot fail.
         """
 
-    def deliver(self, entries: Sequence[tuple[UUID, Event]], controls: Iterable[UUID], at: datetime) -> None:
-        """Appends, raises control versions, and tells readers. Cannot fail."""
-
     def renew(self, user_ids: Iterable[UUID]) -> None:
-        """After a commit of unknown outcome: the users' inboxes begin anew, and what they may do is looked at."""
+        """After a commit of unknown outcome: what these users were told, and what they may do, is looked at anew."""
 
 
 class RoomCache(Protocol):
@@ -118,7 +124,7 @@ class Unit:
         self.events: list[tuple[UUID, Event]] = []
         self.controls: set[UUID] = set()
         self.locked: list[UUID] = []
-        self._appendable: frozenset[UUID] = frozenset()  # The same for looking up: a matcher's batch locks 512 users.
+        self.heads: dict[UUID, Head] = {}
         self.users: ports.Users = UserRepository(connection)
         self.devices: ports.Devices = DeviceRepository(connection)
         self.sessions: ports.Sessions = SessionRepository(connection)
@@ -138,10 +144,10 @@ class Unit:
         if self.locked:
             msg = "a unit of work locks users once: a second time could wait in a circle"
             raise RuntimeError(msg)
-        self._appendable = frozenset(user_ids)
-        self.locked = sorted(self._appendable)
+        self.locked = sorted(set(user_ids))
         await self._held.enter_async_context(self._outbox.hold(self.locked))
-        await self._connection.execute(LOCK_HEADS, {"ids": self.locked})
+        for row in await self._connection.execute(LOCK_HEADS, {"ids": self.locked}):
+            self.heads[row.user_id] = Head(row.user_id, row.seq, tuple(row.latest), tuple(row.workers))
 
     async def lock_room(self, room_id: UUID, also: Iterable[UUID] = ()) -> Room | None:
         return next(iter(await self.lock_rooms((room_id,), also)), None)
@@ -155,7 +161,7 @@ class Unit:
         return rooms
 
     def append(self, user_id: UUID, event: Event) -> None:
-        if user_id not in self._appendable:
+        if user_id not in self.heads:
             msg = "an event was appended to an inbox that is not locked"
             raise RuntimeError(msg)
         self.events.append((user_id, event))
@@ -249,6 +255,7 @@ class Database:
         async with AsyncExitStack() as held, self.engine.connect() as connection, _giving_up(connection):
             unit = Unit(connection, held, self._outbox, self._worker)
             result = await work(unit)
+            tell = await self._outbox.write(connection, unit.heads, unit.events, unit.controls, self._clock())
             try:
                 await connection.commit()
             except BaseException as error:
@@ -260,7 +267,7 @@ class Database:
                 raise
             self._cache.drop(unit.touched_rooms)
             self._messages.keep(unit.added_messages)
-            self._outbox.deliver(unit.events, unit.controls, self._clock())
+            tell()
             return result
 
     def _doubt(self, unit: Unit) -> None:

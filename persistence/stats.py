@@ -1,29 +1,42 @@
 """The public figures, counted by one query that many readers share."""
 
-from __future__ import annotations
-
+# SQLModel resolves annotations when the class is made, so this module does without `from __future__ import annotations`.
 import asyncio
 import time
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import Field
 
 from domain.errors import Unavailable
+from domain.ports import Clock
 from domain.stats import Stats
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from contextlib import AbstractAsyncContextManager
-
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
-    from domain.ports import Clock
+from persistence.base import Row, Timestamp
 
 FRESH_SECONDS: Final = 1.0
 SHARE: Final = 10
 """Counting takes at most one part in so many of the time: in an hour of hundreds of thousands of matches the figures get older
 than a second instead of loading the database."""
+
+
+class FiguresRow(Row, table=True):
+    """The figures as they were counted last, by whichever worker did: one row, `id` 1."""
+
+    __tablename__ = "figures"
+
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    counted_at: datetime = Field(sa_type=Timestamp)
+    online: int
+    waiting: int
+    in_call: int
+    open_rooms: int
+    matches_last_hour: int
+    median_wait_seconds: float | None = None
+
 
 # An open room always has somebody inside: the last to leave closes it.
 COUNT = text("""

@@ -9,6 +9,7 @@ import asyncio
 import secrets
 from collections import deque
 from datetime import timedelta
+from functools import partial
 from sys import getsizeof
 from typing import TYPE_CHECKING, Final
 
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from domain.events import Event
     from domain.inbox import View
     from domain.ports import Clock
+    from persistence.heads import Head
 
 RETENTION: Final = timedelta(minutes=2)
 MAILBOX_BYTES: Final = 1024 * 1024
@@ -224,8 +228,19 @@ class MemoryInbox:
         """Whether nobody holds the inbox or waits for it: then code that does not await may act as if it held it."""
         return user_id not in self._locks
 
+    async def write(
+        self,
+        connection: AsyncConnection,  # noqa: ARG002  # nothing of it is in the database
+        heads: Mapping[UUID, Head],  # noqa: ARG002
+        entries: Sequence[tuple[UUID, Event]],
+        controls: Collection[UUID],
+        at: datetime,
+    ) -> Callable[[], None]:
+        """See `database.Outbox`. The inboxes are held until the events are in, so their order is that of the commits."""
+        return partial(self.deliver, entries, controls, at)
+
     def deliver(self, entries: Sequence[tuple[UUID, Event]], controls: Iterable[UUID], at: datetime) -> None:
-        """See `database.Outbox`."""
+        """Appends what was committed, and tells readers."""
         told: set[UUID] = set()
         for user_id, event in entries:
             self._mailbox(user_id, at).append(event, at)
@@ -241,7 +256,7 @@ class MemoryInbox:
         self._hint((user_id,))
 
     def renew(self, user_ids: Iterable[UUID]) -> None:
-        """See `database.Outbox`. Readers get `lost`; what users may do is unknown too, so their control versions are raised."""
+        """See `database.Outbox`. The inboxes begin anew, readers get `lost`; what users may do is unknown too, so their control versions are raised."""
         told = tuple(user_ids)
         now = self._clock()
         for user_id in told:
