@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from domain.errors import Unauthenticated
+from domain.errors import Unauthenticated, Unavailable
 from domain.events import MemberUpdated
 from domain.identity import live_session
 from domain.presence import MEMBER_UPDATES_EVERY
@@ -79,10 +79,14 @@ class Follower:
         """Waits for what happens next; None once nothing can happen any more."""
         while True:
             over = self._over is not None and await self._over()
-            if over:
-                # The end was seen in the state, whose commit may be a moment ahead of its events.
-                await self._inbox.settled(self._user_id)
-            batch = await self._inbox.read(self._user_id, self._position, self._view, PAGE)
+            try:
+                if over:
+                    # The end was seen in the state, whose commit may be a moment ahead of its events.
+                    await self._inbox.settled(self._user_id)
+                batch = await self._inbox.read(self._user_id, self._position, self._view, PAGE)
+            except Unavailable as error:  # The stream outlasts an outage: what it has not told stays where it is.
+                await self._watch.changed(error.retry_after)
+                continue
             if batch.lost:
                 self._position = batch.position
                 return Lost(batch.position, self._clock())

@@ -83,7 +83,7 @@ class Outbox(Protocol):
     """Where a committed unit's events go."""
 
     def hold(self, user_ids: Sequence[UUID]) -> AbstractAsyncContextManager[None]:
-        """Holds the users' inboxes, given in the order of their IDs, from before their heads are locked until everything was told."""
+        """Holds the users' inboxes, given in the order of their IDs, from before their heads are locked until all is told."""
 
     async def write(
         self,

@@ -1,32 +1,22 @@
-"""Where readers of inboxes wait: one listener per worker turns hints from the bus into wake-ups.
+"""Where readers of inboxes wait, and how one worker tells another that there is something to read.
 
-A hint names users and carries nothing else: the inbox decides what is new. A lost hint costs at most a second, because a
-sweep looks at the inboxes themselves.
+A hint names users and carries nothing else: the inbox decides what is new. Hints may be lost or doubled: a sweep once a second
+compares what this worker knows with the inboxes themselves.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
+from uuid import UUID
 
 import structlog
 
 from persistence.bus import GAP
 
 if TYPE_CHECKING:
-    from collections.abc import (
-        AsyncIterator,
-        Awaitable,
-        Callable,
-        Collection,
-        Coroutine,
-        Hashable,
-        Iterable,
-        Iterator,
-        Mapping,
-    )
-    from uuid import UUID
+    from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Iterator
 
     from domain.ports import Watch
     from persistence.bus import Bus, Received
@@ -36,6 +26,19 @@ log = structlog.get_logger(__name__)
 SWEEP_SECONDS: Final = 1.0
 USERS_PER_HINT: Final = 200
 """33 bytes each: stays below the 8,000 bytes of a NOTIFY."""
+
+
+class Store(Protocol):
+    """An inbox that other workers write too."""
+
+    async def refresh(self, user_ids: Iterable[UUID]) -> None:
+        """Looks at what happened to these users: those who are woken next find it."""
+
+    async def changed(self, user_ids: Collection[UUID]) -> Collection[UUID]:
+        """Those of the users of whom something happened that this worker does not know."""
+
+    def forget(self, user_id: UUID) -> None:
+        """Nobody watches the user any more."""
 
 
 class _Watch:
@@ -70,25 +73,42 @@ def _finish(waiter: asyncio.Future[None]) -> None:
         waiter.set_result(None)
 
 
-class Hub:
-    """See `ports.Hub`. `hint` may be called before `start`: such hints are sent once it runs."""
+def channel_of(worker: UUID) -> str:
+    """The channel on which a worker is told of its users."""
+    return f"worker:{worker.hex}"
 
-    def __init__(self, bus: Bus, incarnation: UUID, *, sweep_seconds: float = SWEEP_SECONDS) -> None:
+
+class Hub:
+    """See `ports.Hub`. Readers of an inbox in memory are woken by `wake` alone; with a store that other workers write it listens
+    to them. What is to be told before `start` is told once it runs.
+    """
+
+    def __init__(self, bus: Bus, worker: UUID, *, sweep_seconds: float = SWEEP_SECONDS) -> None:
         self._bus = bus
-        self._channel = f"worker:{incarnation}"
+        self._worker = worker
         self._sweep_seconds = sweep_seconds
         self._watches: dict[UUID, set[_Watch]] = {}
-        self._by_hex: dict[str, set[_Watch]] = {}
-        self._seen: Mapping[UUID, Hashable] = {}
-        self._pending: set[str] = set()
-        self._due = asyncio.Event()
+        self._store: Store | None = None
+        self._stale: set[UUID] = set()
+        self._stale_due = asyncio.Event()
+        self._hints: dict[UUID, set[UUID]] = {}
+        """Users by the other worker that is to be told."""
+        self._hints_due = asyncio.Event()
         self._running: tuple[asyncio.Task[None], ...] = ()
         self._subscription = AsyncExitStack()
 
-    async def start(self, marks: Callable[[Collection[UUID]], Awaitable[Mapping[UUID, Hashable]]]) -> None:
-        """Returns once hints to this worker arrive. `marks` gives for each user what differs whenever a reader should look."""
-        messages = await self._subscription.enter_async_context(self._bus.subscribe(self._channel))
-        work: tuple[Coroutine[None, None, None], ...] = (self._listen(messages), self._send(), self._sweep(marks))
+    async def start(self, store: Store | None = None) -> None:
+        """Returns once hints to this worker arrive. Without a store there is nobody to hear from."""
+        if store is None:
+            return
+        self._store = store
+        messages = await self._subscription.enter_async_context(self._bus.subscribe(channel_of(self._worker)))
+        work: tuple[Coroutine[None, None, None], ...] = (
+            self._listen(messages),
+            self._refresh(store),
+            self._send(),
+            self._sweep(store),
+        )
         self._running = tuple(asyncio.create_task(each, name=f"hub-{i}") for i, each in enumerate(work))
 
     async def stop(self) -> None:
@@ -105,58 +125,91 @@ class Hub:
         watch = _Watch(asyncio.get_running_loop())
         watches = self._watches.get(user_id)
         if watches is None:
-            watches = self._watches[user_id] = self._by_hex[user_id.hex] = set()
+            watches = self._watches[user_id] = set()
+            self.stale((user_id,))
         watches.add(watch)
         try:
             yield watch
         finally:
             watches.discard(watch)
             if not watches and self._watches.get(user_id) is watches:
-                del self._watches[user_id], self._by_hex[user_id.hex]
+                del self._watches[user_id]
+                if self._store is not None:
+                    self._store.forget(user_id)
 
-    def hint(self, user_ids: Iterable[UUID]) -> None:
-        """There may be news for these users. What is told within one turn of the loop goes out as one message."""
-        pending = self._pending
-        for user_id in user_ids:
-            if user_id in self._watches:  # Who begins to watch later reads first.
-                pending.add(user_id.hex)
-        if pending:
-            self._due.set()
+    def watches(self, user_id: UUID) -> bool:
+        """Whether somebody reads that user's inbox here, or holds a socket of theirs."""
+        return user_id in self._watches
 
     @property
     def watched(self) -> int:
-        """How many users have a reader here."""
+        """How many users are watched here."""
         return len(self._watches)
+
+    def wake(self, user_ids: Iterable[UUID]) -> None:
+        """There is something to read for these users, at hand already."""
+        for user_id in user_ids:
+            for watch in self._watches.get(user_id, ()):
+                watch.wake()
+
+    def stale(self, user_ids: Iterable[UUID]) -> None:
+        """There may be something for these users that this worker has not read: reads it, and wakes them."""
+        if self._store is None:
+            return
+        self._stale.update(user_id for user_id in user_ids if user_id in self._watches)
+        if self._stale:
+            self._stale_due.set()
+
+    def hint(self, news: Iterable[tuple[UUID, Collection[UUID]]]) -> None:
+        """Something was written for these users, who are at these workers. Those here are woken, the others are told through the
+        bus, in one message for all that comes while the last one is on its way.
+        """
+        for user_id, workers in news:
+            self.wake((user_id,))
+            for worker in workers:
+                if worker != self._worker:
+                    self._hints.setdefault(worker, set()).add(user_id)
+        if self._hints:
+            self._hints_due.set()
 
     async def _send(self) -> None:
         while True:
-            await self._due.wait()
-            self._due.clear()
-            users = list(self._pending)
-            self._pending.clear()
+            await self._hints_due.wait()
+            self._hints_due.clear()
+            hints, self._hints = self._hints, {}
             try:
-                for i in range(0, len(users), USERS_PER_HINT):
-                    await self._bus.publish(self._channel, ",".join(users[i : i + USERS_PER_HINT]))
+                await asyncio.gather(*(self._tell(worker, list(users)) for worker, users in hints.items()))
             except Exception as error:  # noqa: BLE001  # a hint may be lost: the sweep finds what it told
                 log.warning("hint lost", error=type(error).__name__)
 
+    async def _tell(self, worker: UUID, users: list[UUID]) -> None:
+        for i in range(0, len(users), USERS_PER_HINT):
+            message = ",".join(user_id.hex for user_id in users[i : i + USERS_PER_HINT])
+            await self._bus.publish(channel_of(worker), message)
+
     async def _listen(self, messages: AsyncIterator[Received]) -> None:
         async for message in messages:
-            woken = self._by_hex.keys() if message is GAP else message.split(",")
-            for user in tuple(woken):
-                for watch in self._by_hex.get(user, ()):
-                    watch.wake()
+            try:
+                self.stale(tuple(self._watches) if message is GAP else map(UUID, message.split(",")))
+            except ValueError:
+                log.warning("a hint could not be read")
 
-    async def _sweep(self, marks: Callable[[Collection[UUID]], Awaitable[Mapping[UUID, Hashable]]]) -> None:
+    async def _refresh(self, store: Store) -> None:
+        while True:
+            await self._stale_due.wait()
+            self._stale_due.clear()
+            users, self._stale = self._stale, set()
+            try:
+                await store.refresh(users)
+            except Exception as error:  # noqa: BLE001  # the sweep finds them again
+                log.warning("inboxes could not be read", error=type(error).__name__)
+                continue
+            self.wake(users)
+
+    async def _sweep(self, store: Store) -> None:
         while True:
             await asyncio.sleep(self._sweep_seconds)
             try:
-                found = await marks(tuple(self._watches))
+                self.stale(await store.changed(tuple(self._watches)))
             except Exception as error:  # noqa: BLE001  # the next sweep may succeed, and ending this one would make losses of hints silent
                 log.warning("sweep failed", error=type(error).__name__)
-                continue
-            for user_id, mark in found.items():
-                if self._seen.get(user_id) != mark:
-                    for watch in self._watches.get(user_id, ()):
-                        watch.wake()
-            self._seen = found

@@ -189,9 +189,9 @@ async def stream_world() -> AsyncIterator[World]:
     await bus.connect()
     hub = Hub(bus, uuid4())
     made: list[World] = []
-    inbox = MemoryInbox(clock=lambda: made[0].now, hint=hub.hint)
+    inbox = MemoryInbox(clock=lambda: made[0].now, hint=hub.wake)
     made.append(World(inbox, hub))
-    await hub.start(inbox.marks)
+    await hub.start()
     try:
         yield made[0]
     finally:

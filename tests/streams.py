@@ -118,9 +118,9 @@ async def streaming(database_url: str, clock: Clock | None = None) -> AsyncItera
         world.throttle = NoThrottle()
         bus = open_bus("memory://")
         await bus.connect()
-        # The world's inbox gives no hints, so the sweep finds everything: each of its hints counts as lost.
-        world.hub = Hub(bus, uuid4(), sweep_seconds=0.002)
-        await world.hub.start(world.inbox.marks)
+        world.hub = Hub(bus, uuid4())
+        world.inbox.wake = world.hub.wake
+        await world.hub.start()
         try:
             yield world
         finally:

@@ -213,11 +213,6 @@ class MemoryInbox:
         mailbox = self._mailboxes.get(user_id)
         return self._forgotten_control if mailbox is None else mailbox.control
 
-    async def marks(self, user_ids: Collection[UUID]) -> Mapping[UUID, tuple[int, int, int]]:
-        """For the hub's sweep: differs whenever there is an event, a new beginning or a control version to look at."""
-        known = self._mailboxes
-        return {u: (box.epoch, box.seq, box.control) for u in user_ids if (box := known.get(u)) is not None}
-
     # ---------------------------------------------------------------------------------------- writing
 
     def hold(self, user_ids: Sequence[UUID]) -> _Hold:
@@ -256,7 +251,9 @@ class MemoryInbox:
         self._hint((user_id,))
 
     def renew(self, user_ids: Iterable[UUID]) -> None:
-        """See `database.Outbox`. The inboxes begin anew, readers get `lost`; what users may do is unknown too, so their control versions are raised."""
+        """See `database.Outbox`. The inboxes begin anew, and readers get `lost`; what users may do is unknown too, so their control
+        versions are raised.
+        """
         told = tuple(user_ids)
         now = self._clock()
         for user_id in told:

@@ -83,7 +83,7 @@ class SignalReceiptRow(Row, table=True):
 
 
 async def turn(reading: Callable[[], AbstractAsyncContextManager[AsyncConnection]]) -> list[str]:
-    """Empties every ring's next partition if something is in it, and returns which ones were. Call every few seconds, from one worker.
+    """Empties every ring's next partition if something is in it, and returns which ones were. Call every few seconds.
 
     A partition in use by a reader is left for the next call; there are dozens before its turn comes.
     """
@@ -92,9 +92,9 @@ async def turn(reading: Callable[[], AbstractAsyncContextManager[AsyncConnection
         async with reading() as connection:
             slot = await connection.scalar(text(f"SELECT ({ring.slot} + 1) % {ring.partitions}"))
             name = ring.names[int(slot or 0)]
-            if await connection.scalar(text(f"SELECT EXISTS (SELECT FROM {name})")):  # noqa: S608  # names of ours
-                if await _truncated(connection, ring, name):
-                    emptied.append(name)
+            used = await connection.scalar(text(f"SELECT EXISTS (SELECT FROM {name})"))  # noqa: S608  # names of ours
+            if used and await _truncated(connection, ring, name):
+                emptied.append(name)
     return emptied
 
 
