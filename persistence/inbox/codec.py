@@ -69,9 +69,10 @@ def encode(event: Event) -> bytes:
                 "call_id": event.call_id,
                 "is": kind,
                 "signal": event.signal,
-            }
+            },
+            default=str,
         )
-    return orjson.dumps(event)
+    return orjson.dumps(event, default=str)  # The driver's UUIDs are of a class of its own.
 
 
 def decode(kind: int, payload: bytes) -> Event | None:
