@@ -1,17 +1,16 @@
-"""The bus and the hub: hints arrive, or their loss is seen."""
+"""The bus, whatever its backend: messages arrive, or their loss is seen."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Hashable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from uuid import UUID, uuid4
 
 import pytest
 from broadcaster import BroadcastBackend, Event
 
-from persistence.bus import GAP, QUEUE_LIMIT, MemoryBackend, Received, ReliableBroadcast, open_bus
-from persistence.hub import Hub
+from persistence.bus import GAP, QUEUE_LIMIT, Lagged, MemoryBackend, Received, ReliableBroadcast, open_bus
+from persistence.bus.links import BACKLOG_LIMIT, Incoming
 from tests.waiting import until
 
 DEADLINE = 5.0
@@ -151,6 +150,54 @@ async def test_a_subscriber_that_lags_gets_a_gap_and_not_a_silent_hole() -> None
         assert rest == sorted(rest)
 
 
+async def test_a_burst_does_not_overrun_a_reader_that_is_quick() -> None:
+    """One read of a socket brings more messages than a subscriber's queue holds: the subscriber gets its turns in between."""
+
+    class Bursting(MemoryBackend):
+        left = 3 * QUEUE_LIMIT
+
+        async def next_published(self) -> Event:
+            if self.left and "c" in self._channels:
+                self.left -= 1
+                return Event("c", str(self.left))
+            return await super().next_published()
+
+    async with running(Bursting()) as bus, bus.subscribe("c") as messages:
+        await bus.publish("c", "go")
+        assert await take(messages) == "go"
+        for i in reversed(range(3 * QUEUE_LIMIT)):
+            assert await take(messages) == str(i)
+
+
+async def test_what_waits_between_the_socket_and_the_subscribers_is_bounded() -> None:
+    """The callbacks of a connection put and never wait: what they put beyond the bound is dropped, and said to be."""
+    incoming = Incoming()
+    for i in range(BACKLOG_LIMIT + 1):
+        incoming.put(Event("c", str(i)))
+    with pytest.raises(Lagged):
+        await incoming.next()
+    assert await incoming.next() == Event("c", str(BACKLOG_LIMIT))
+    incoming.put(Event("c", "last"))
+    incoming.fail("cut")
+    incoming.fail("cut again")
+    assert await incoming.next() == Event("c", "last")
+    with pytest.raises(ConnectionError, match=r"cut$"):
+        await incoming.next()
+
+
+async def test_a_backend_that_lagged_is_a_gap_and_not_a_loss() -> None:
+    """Connecting again would cost a busy worker more of what it has not."""
+    backend = ShakyBackend()
+    async with running(backend) as bus, bus.subscribe("a") as a, bus.subscribe("b") as b:
+        backend.cut(Lagged())
+        assert await take(a) is GAP
+        assert await take(b) is GAP
+        await bus.publish("a", "still there")
+        assert await take(a) == "still there"
+        assert (bus.losses, bus.gaps, bus.connected) == (0, 2, True)
+        assert backend.calls.count("connect") == 1
+
+
 async def test_a_publisher_waits_while_too_much_is_under_way() -> None:
     """A flood of messages does not fill the memory of a worker that is busy elsewhere."""
     backend = MemoryBackend()
@@ -237,145 +284,3 @@ def test_an_unknown_bus_is_refused_with_a_sentence() -> None:
     with pytest.raises(ValueError, match="set PARLEY_BUS_URL to memory://"):
         open_bus("kafka://somewhere")
     assert isinstance(open_bus("memory://"), ReliableBroadcast)
-
-
-# ------------------------------------------------------------------------------------------ the hub
-
-
-class Inboxes:
-    """How far each user's inbox is, as the sweep sees it."""
-
-    def __init__(self) -> None:
-        self.ends: dict[UUID, int] = {}
-        self.asked = 0
-        self.fail = False
-
-    async def marks(self, users: Collection[UUID]) -> Mapping[UUID, Hashable]:
-        self.asked += 1
-        if self.fail:
-            raise OSError("no database")
-        return {user: self.ends.get(user, 0) for user in users}
-
-
-class CountingBus:
-    """Counts messages; loses them on request."""
-
-    def __init__(self, bus: ReliableBroadcast) -> None:
-        self._bus = bus
-        self.published: list[str] = []
-        self.lose = False
-        self.subscribe = bus.subscribe
-
-    async def publish(self, channel: str, message: str) -> None:
-        self.published.append(message)
-        if self.lose:
-            raise ConnectionError("lost")
-        await self._bus.publish(channel, message)
-
-
-@asynccontextmanager
-async def hub_on(
-    backend: BroadcastBackend, inboxes: Inboxes, sweep_seconds: float = 3600.0
-) -> AsyncIterator[tuple[Hub, CountingBus]]:
-    """A started hub and the bus under it."""
-    async with running(backend) as bus:
-        counting = CountingBus(bus)
-        hub = Hub(counting, uuid4(), sweep_seconds=sweep_seconds)
-        await hub.start(inboxes.marks)
-        try:
-            yield hub, counting
-        finally:
-            await hub.stop()
-
-
-async def test_a_hint_wakes_the_readers_of_that_user_only() -> None:
-    """Somebody's signal does not cost everybody a look into their inbox."""
-    mine, other = uuid4(), uuid4()
-    async with hub_on(MemoryBackend(), Inboxes()) as (hub, _):
-        with hub.watch(mine) as tab, hub.watch(mine) as phone, hub.watch(other) as stranger:
-            waits = [asyncio.create_task(w.changed(60)) for w in (tab, phone, stranger)]
-            await asyncio.sleep(0)
-            hub.hint([mine])
-            await asyncio.wait_for(asyncio.gather(*waits[:2]), DEADLINE)
-            assert not waits[2].done()
-            waits[2].cancel()
-
-
-async def test_what_is_appended_in_one_turn_is_one_message() -> None:
-    """A matcher's commit of two hundred matches does not become four hundred messages on the bus, or tasks."""
-    users = [uuid4() for _ in range(150)]
-    async with hub_on(MemoryBackend(), Inboxes()) as (hub, bus):
-        watches = [hub.watch(user) for user in users]
-        opened = [watch.__enter__() for watch in watches]
-        tasks = len(asyncio.all_tasks())
-        for user in users:
-            hub.hint([user])
-            hub.hint([user, uuid4()])
-        assert len(asyncio.all_tasks()) == tasks
-        await asyncio.wait_for(asyncio.gather(*(watch.changed(60) for watch in opened)), DEADLINE)
-        assert len(bus.published) == 1
-        assert len(bus.published[0].split(",")) == 150
-        for watch in watches:
-            watch.__exit__(None, None, None)
-        assert hub.watched == 0
-
-
-async def test_a_wakeup_between_reading_and_waiting_is_not_lost() -> None:
-    """The event that arrives just after a reader found nothing is told at once, not at the next sweep."""
-    user = uuid4()
-    async with hub_on(MemoryBackend(), Inboxes()) as (hub, bus):
-        with hub.watch(user) as watch:
-            hub.hint([user])  # while the reader reads
-            await until(lambda: bool(bus.published))
-            await asyncio.wait_for(watch.changed(60), DEADLINE)
-            waiting = asyncio.create_task(watch.changed(60))
-            await asyncio.sleep(0.01)
-            assert not waiting.done(), "one hint is one wake-up"
-            waiting.cancel()
-
-
-async def test_waiting_ends_at_its_timeout_and_leaves_no_timer() -> None:
-    """Two thousand idle readers that come and go leave nothing behind."""
-    user = uuid4()
-    async with hub_on(MemoryBackend(), Inboxes()) as (hub, _):
-        with hub.watch(user) as watch:
-            await asyncio.wait_for(watch.changed(0.01), DEADLINE)
-            waiting = asyncio.create_task(watch.changed(3600))
-            await asyncio.sleep(0)
-            waiting.cancel()
-            await asyncio.wait((waiting,))
-            scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]  # asyncio's own loop has it
-            assert [timer for timer in scheduled if not timer.cancelled() and "_finish" in repr(timer)] == []
-
-
-async def test_a_gap_on_the_bus_wakes_everybody() -> None:
-    """Hints that were lost with a connection cost one look each, and no event."""
-    backend = ShakyBackend()
-    users = [uuid4() for _ in range(5)]
-    async with hub_on(backend, Inboxes()) as (hub, _):
-        watches = [hub.watch(user) for user in users]
-        opened = [watch.__enter__() for watch in watches]
-        backend.cut()
-        await asyncio.wait_for(asyncio.gather(*(watch.changed(60) for watch in opened)), DEADLINE)
-        for watch in watches:
-            watch.__exit__(None, None, None)
-
-
-async def test_lost_hints_are_found_by_the_sweep() -> None:
-    """While the bus is down events come up to a second later, and none is missed. Readers without news are left alone."""
-    inboxes, mine, other = Inboxes(), uuid4(), uuid4()
-    async with hub_on(MemoryBackend(), inboxes, sweep_seconds=0.01) as (hub, bus):
-        bus.lose = True
-        with hub.watch(mine) as watch, hub.watch(other) as quiet:
-            await quiet.changed(60)  # The first sweep after a watch began wakes it once.
-            await watch.changed(60)
-            inboxes.fail = True
-            seen = inboxes.asked
-            await until(lambda: inboxes.asked > seen)
-            inboxes.fail = False
-            inboxes.ends[mine] = 1
-            hub.hint([mine])
-            idle = asyncio.create_task(quiet.changed(60))
-            await asyncio.wait_for(watch.changed(60), DEADLINE)
-            assert not idle.done()
-            idle.cancel()

@@ -1,4 +1,4 @@
-"""The bus between workers: `broadcaster`, through its extension point, without the faults that lose messages.
+"""`broadcaster`, through its extension point, without the faults that lose messages.
 
 What `broadcaster` 0.3.1 does by itself, and what is done here instead:
 
@@ -7,6 +7,8 @@ What `broadcaster` 0.3.1 does by itself, and what is done here instead:
 - A listener that dies takes all subscribers with it in silence: here the backend is connected again, and every subscriber gets
   a `GAP` once the backend has confirmed its channel.
 - `disconnect()` leaves subscribers hanging: here their iteration ends.
+
+Its backends for Redis and PostgreSQL, and ours: see `redis` and `postgres`.
 """
 
 from __future__ import annotations
@@ -15,68 +17,20 @@ import asyncio
 import random
 from collections import deque
 from contextlib import asynccontextmanager, suppress
-from enum import Enum
-from typing import TYPE_CHECKING, Final, Literal, Protocol
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final
 
 import structlog
-from broadcaster import Broadcast, BroadcastBackend, Event
+from broadcaster import Broadcast, BroadcastBackend
+
+from persistence.bus.messages import GAP, QUEUE_LIMIT, Lagged, Received
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from contextlib import AbstractAsyncContextManager
 
 log = structlog.get_logger(__name__)
 
-QUEUE_LIMIT: Final = 1024
-"""Messages that wait for one subscriber, and messages that wait inside the memory backend."""
-
-
-class Gap(Enum):
-    """What a subscriber gets instead of messages that it may have missed."""
-
-    GAP = "GAP"
-
-
-GAP: Final = Gap.GAP
-Received = str | Literal[Gap.GAP]
-
-
-class Bus(Protocol):
-    """Channels by name. At most once: what is lost shows as a `GAP`, unless the publisher's own process was lost."""
-
-    async def publish(self, channel: str, message: str) -> None:
-        """Sends to whoever is subscribed. Raises `ConnectionError` while the bus is down."""
-
-    def subscribe(self, channel: str) -> AbstractAsyncContextManager[AsyncIterator[Received]]:
-        """What is published after the context was entered, in order, until the bus is disconnected. One task may iterate."""
-
-
-class MemoryBackend(BroadcastBackend):
-    """Within one process. A publisher waits while `QUEUE_LIMIT` messages wait for the listener: broadcaster's own has no limit."""
-
-    def __init__(self) -> None:
-        self._channels: set[str] = set()
-        self._published: asyncio.Queue[Event] = asyncio.Queue(QUEUE_LIMIT)
-
-    async def connect(self) -> None:
-        self._channels.clear()
-
-    async def disconnect(self) -> None:
-        self._channels.clear()
-
-    async def subscribe(self, group: str) -> None:
-        self._channels.add(group)
-
-    async def unsubscribe(self, group: str) -> None:
-        self._channels.discard(group)
-
-    async def publish(self, channel: str, message: str) -> None:
-        if channel in self._channels:
-            await self._published.put(Event(channel, message))
-
-    async def next_published(self) -> Event:
-        return await self._published.get()
+BURST: Final = 256
+"""Messages that are handed out before their readers get a turn, so that a burst does not overrun a reader that is quick."""
 
 
 class _Reader:
@@ -89,13 +43,16 @@ class _Reader:
         self._moved = asyncio.Event()
         self._ended = False
 
-    def offer(self, message: Received) -> None:
-        if message is GAP or len(self._waiting) >= QUEUE_LIMIT:
+    def offer(self, message: Received) -> bool:
+        """Whether the reader was told of a gap by it."""
+        gap = message is GAP or len(self._waiting) >= QUEUE_LIMIT
+        if gap:
             self._waiting.clear()
             self._waiting.append(GAP)
         if message is not GAP:
             self._waiting.append(message)
         self._moved.set()
+        return gap
 
     def end(self) -> None:
         self._ended = True
@@ -133,11 +90,23 @@ class ReliableBroadcast(Broadcast):
 
     def __init__(self, backend: BroadcastBackend, *, backoff: Callable[[int], float] = backoff) -> None:
         super().__init__(backend=backend)
+        self.connected = False
+        """Whether the backend is connected and has confirmed the channels."""
+        self.losses = 0
+        """How often a connection, or an attempt to connect again, failed."""
+        self.gaps = 0
+        """How many gaps subscribers were told of."""
+        self.failed_publishes = 0
         self._channels: dict[str, _Channel] = {}
         self._desired = asyncio.Event()
         self._gap_due = False
         self._backoff = backoff
         self._supervisor: asyncio.Task[None] | None = None
+
+    @property
+    def queue_usage(self) -> float | None:
+        """How full PostgreSQL's notification queue is, 0 to 1; None on another bus, or before it is known."""
+        return getattr(self._backend, "queue_usage", None)
 
     async def connect(self) -> None:
         """Connects, or raises what the backend raises. From then on a lost connection is mended by itself."""
@@ -151,6 +120,7 @@ class ReliableBroadcast(Broadcast):
             return
         supervisor.cancel()
         await asyncio.wait((supervisor,))
+        self.connected = False
         for channel in self._channels.values():
             for reader in channel.readers:
                 reader.end()
@@ -158,8 +128,12 @@ class ReliableBroadcast(Broadcast):
         await self._backend.disconnect()
 
     async def publish(self, channel: str, message: str) -> None:
-        self._check()
-        await self._backend.publish(channel, message)
+        try:
+            self._check()
+            await self._backend.publish(channel, message)
+        except ConnectionError:
+            self.failed_publishes += 1
+            raise
 
     @asynccontextmanager
     async def subscribe(self, channel: str) -> AsyncIterator[AsyncIterator[Received]]:  # type: ignore[override]  # theirs yields a Subscriber, which has no GAP
@@ -200,8 +174,9 @@ class ReliableBroadcast(Broadcast):
                     failures = 0 if asyncio.get_running_loop().time() - began > self._backoff(failures) else failures
             except Exception as error:  # noqa: BLE001  # whatever a backend raises means that its connection is lost
                 cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
-                log.warning("bus lost", error=type(cause).__name__, attempt=failures)
-            connected, self._gap_due = False, True
+                log.warning("bus lost", error=type(cause).__name__, reason=str(cause), attempt=failures)
+            self.losses += 1
+            connected, self.connected, self._gap_due = False, False, True
             for channel in self._channels.values():
                 channel.confirmed.clear()
             with suppress(Exception):
@@ -210,9 +185,13 @@ class ReliableBroadcast(Broadcast):
             failures += 1
 
     async def _listener(self) -> None:
+        handed_out = 0
         while True:
             try:
                 event = await self._backend.next_published()
+            except Lagged:
+                self._tell_gap()
+                continue
             except asyncio.CancelledError as error:
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
@@ -222,8 +201,10 @@ class ReliableBroadcast(Broadcast):
                 raise ConnectionError(msg) from error
             channel = self._channels.get(event.channel)
             if channel is not None:
-                for reader in channel.readers:
-                    reader.offer(event.message)
+                self._tell(channel, event.message)
+            handed_out += 1
+            if handed_out % BURST == 0:
+                await asyncio.sleep(0)
 
     async def _reconcile(self) -> None:
         """Brings the backend's channels to the desired ones, one call at a time: nobody else subscribes or unsubscribes it."""
@@ -240,16 +221,14 @@ class ReliableBroadcast(Broadcast):
                 subscribed.discard(name)
             if self._gap_due:
                 self._gap_due = False
-                for channel in self._channels.values():
-                    for reader in channel.readers:
-                        reader.offer(GAP)
+                self._tell_gap()
+            self.connected = True
             await self._desired.wait()
 
+    def _tell_gap(self) -> None:
+        for channel in self._channels.values():
+            self._tell(channel, GAP)
 
-def open_bus(url: str) -> ReliableBroadcast:
-    """The bus that a URL names, not connected yet. Raises `ValueError` with a sentence for one that we cannot serve."""
-    scheme = urlsplit(url).scheme
-    if scheme != "memory":
-        msg = f"The bus {scheme or url!r} is not supported: set PARLEY_BUS_URL to memory://."
-        raise ValueError(msg)
-    return ReliableBroadcast(MemoryBackend())
+    def _tell(self, channel: _Channel, message: Received) -> None:
+        for reader in channel.readers:
+            self.gaps += reader.offer(message)
