@@ -7,6 +7,8 @@ PY := $(VENV)/bin/python
 # Stamps remember which list was installed; a changed list is installed again, nothing else is.
 RUNTIME := $(VENV)/runtime.stamp
 DEV := $(VENV)/dev.stamp
+# What `make cluster` puts between its workers: redis or postgresql.
+BUS := redis
 
 # -qq: errors only. --require-hashes: what was locked, or nothing.
 INSTALL = $(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r
@@ -15,7 +17,7 @@ COMPILE = $(VENV)/bin/uv pip compile --no-config --quiet --universal --fork-stra
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format bench schema lock clean
+.PHONY: help run cluster demo test chaos check format bench schema lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -23,11 +25,17 @@ help: ## Show this list
 run: $(RUNTIME) ## Start Parley on port 8000 with its own database in .parley/ (Ctrl-C stops it)
 	@exec $(PY) -m api serve $(ARGS)
 
+cluster: $(DEV) ## Start PostgreSQL, Valkey and four workers on port 8000 (BUS=postgresql does without Valkey)
+	@exec $(PY) -m tests.cluster --bus $(BUS) $(ARGS)
+
 demo: $(DEV) ## Let two WebRTC peers meet through a running server, told line by line
 	@exec $(PY) -m tests.acceptance.demo $(ARGS)
 
 test: $(DEV) ## Run the tests (ARGS="-k pool" picks some)
 	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+
+chaos: $(DEV) ## Let everything fail for ten minutes while 200 people talk (ARGS="--seconds 60 --bus redis")
+	@exec $(PY) -m tests.chaos $(ARGS)
 
 check: $(DEV) ## Format, lint, types, layers, and that migrations and schema.graphql are current
 	$(PY) -m ruff format --check
@@ -49,8 +57,9 @@ schema: $(RUNTIME) ## Write the public schema to schema.graphql
 	@$(PY) -m api schema > build/schema.graphql && mv build/schema.graphql schema.graphql
 
 lock: $(DEV) ## Pin what pyproject.toml asks for (ARGS=--upgrade takes newer releases)
-	$(COMPILE) pyproject.toml -o requirements/runtime.txt
-	$(COMPILE) --group dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --group embedded pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) --group embedded --group dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+	$(COMPILE) -c requirements/runtime.txt pyproject.toml -o requirements/server.txt
 
 clean: ## Remove .venv, build/ and caches; accounts in .parley/ stay
 	rm -rf $(VENV) build .hypothesis .mypy_cache .pytest_cache .ruff_cache docs/examples/typescript/node_modules

@@ -15,13 +15,15 @@ from starlette.routing import Route, WebSocketRoute
 from api.graphql_http import GraphQLHTTP
 from api.graphql_ws.endpoint import GraphQLWebSocket
 from api.graphql_ws.limits import SocketLimits
-from api.metrics import CONTENT_TYPE, exposition
+from api.metrics import CONTENT_TYPE
 from api.origins import Cors
 from api.settings import Switch
 from schema.api import sdl
 from schema.context import OPEN_FIELDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
     from api.parts import Parts
@@ -32,8 +34,8 @@ PATH = "/graphql"
 WELCOME = (Path(__file__).parent / "welcome.html").read_text()
 
 
-def application(settings: Settings, parts: Parts) -> Starlette:
-    """The ASGI application over parts that run already: it has no lifespan of its own."""
+def application(settings: Settings, parts: Parts, exposition: Callable[[], bytes]) -> Starlette:
+    """The ASGI application over parts that run already: it has no lifespan of its own. `exposition` tells its metrics."""
     over_http = GraphQLHTTP(parts.engine, parts.admission, parts.context, OPEN_FIELDS)
     over_websocket = GraphQLWebSocket(
         parts.engine,
@@ -61,7 +63,7 @@ def application(settings: Settings, parts: Parts) -> Starlette:
         return _json(503, {"status": "not ready", "failing": failing}) if failing else _json(200, {"status": "ready"})
 
     async def metrics(_: Request) -> Response:
-        return Response(exposition(parts), media_type=CONTENT_TYPE)
+        return Response(exposition(), media_type=CONTENT_TYPE)
 
     routes = [
         Route(PATH, over_http),

@@ -69,11 +69,17 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(_: argparse.Namespace) -> int:
     settings = load()
     from api import logs
-    from api.serving import serve
 
     logs.configure(settings)
     with ExitStack() as stack:
-        serve(settings, stack)
+        if settings.workers > 1:
+            from api.workers import supervise
+
+            supervise(settings, stack)
+        else:
+            from api.serving import serve
+
+            serve(settings, stack)
     return 0
 
 
@@ -82,7 +88,8 @@ def _migrate(options: argparse.Namespace) -> int:
     from alembic.util.exc import CommandError
 
     from api import migrations
-    from api.databases import database, reachable, throwaway_database
+    from api.databases import database, throwaway_database
+    from api.reach import database_reached
 
     if settings is None:
         with throwaway_database() as dsn:
@@ -97,7 +104,7 @@ def _migrate(options: argparse.Namespace) -> int:
                 return 1
         return 0
     with database(settings) as source:
-        before = asyncio.run(reachable(migrations.upgrade(source.dsn)))
+        before = asyncio.run(database_reached(migrations.upgrade(source.direct)))
     print(
         "The database is ahead of this code." if before is migrations.Standing.AHEAD else "The database is up to date."
     )

@@ -6,27 +6,23 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-import asyncpg
-from sqlalchemy.exc import SQLAlchemyError
-
-from api.refusal import Refusal
 from persistence.embedded import embedded_postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     from api.settings import Settings
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A database: its address, and whether it has ended for good."""
+    """A database: its address, the one that leads past a pooler, and whether it has ended for good."""
 
     dsn: str
+    direct: str
+    """For what is bound to one connection: LISTEN, leases, advisory locks."""
     ended: Callable[[], bool]
 
 
@@ -34,10 +30,15 @@ class Source:
 def database(settings: Settings) -> Iterator[Source]:
     """The database that the settings name; without one, PostgreSQL runs in the data directory meanwhile."""
     if settings.database_url is not None:
-        yield Source(settings.database_url, lambda: False)
+        yield foreign(settings, settings.database_url)
         return
     with embedded_postgres(settings.data_dir) as server:
-        yield Source(server.dsn(), server.ended)
+        yield Source(server.dsn(), server.dsn(), server.ended)
+
+
+def foreign(settings: Settings, dsn: str) -> Source:
+    """A database that somebody else runs: it comes back by itself."""
+    return Source(dsn, settings.direct_database_url or dsn, lambda: False)
 
 
 @contextmanager
@@ -45,14 +46,3 @@ def throwaway_database() -> Iterator[str]:
     """The address of an empty database that is gone afterwards."""
     with tempfile.TemporaryDirectory() as folder, embedded_postgres(Path(folder), durable=False) as server:
         yield server.dsn()
-
-
-async def reachable(work: Awaitable[T]) -> T:
-    """Awaits the first thing that a command asks of its database. Raises `Refusal` when it does not answer."""
-    try:
-        return await work
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError) as error:
-        cause = getattr(error, "orig", None) or error
-        reason = " ".join(str(cause).split()) or type(cause).__name__
-        msg = f"The database cannot be used: {reason.rstrip('.')}. Check PARLEY_DATABASE_URL."
-        raise Refusal(msg) from error

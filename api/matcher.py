@@ -6,7 +6,7 @@ The pool only proposes and the commit decides under locks, so a matcher that is 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -19,7 +19,7 @@ from domain.matchmaking.losses import REACHED_WITHIN, end_unreached, expire_tick
 from domain.matchmaking.pool import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -89,8 +89,18 @@ class Matcher:
         self._full_look_at = self._reload_at = 0.0
         """When, by the loop's clock, the next look with the whole overlap and the next full load are due."""
 
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Matches for as long as the context is open."""
+        await self.start()
+        try:
+            yield
+        finally:
+            await self.stop()
+
     async def start(self) -> None:
-        """Returns at once: what the first look fails at is retried."""
+        """Returns at once: what the first look fails at is retried. What an earlier start saw is not relied on."""
+        self._read_at, self._suspects = None, frozenset()
         self._tasks = (
             asyncio.create_task(self._match_forever(), name="matcher"),
             asyncio.create_task(self._sweep_forever(), name="matcher-sweep"),
@@ -102,6 +112,7 @@ class Matcher:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.pool.reload((), (), self._present())
 
     def poke(self) -> None:
         """Somebody may have begun to wait: looks at once. Cheap, and coalesced."""

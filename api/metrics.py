@@ -26,11 +26,16 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 def exposition(parts: Parts) -> bytes:
     """All metrics of this process, in Prometheus' text format."""
+    return generate_latest(registry_of(parts))
+
+
+def registry_of(parts: Parts) -> CollectorRegistry:
+    """What collects all metrics of this process."""
     registry = CollectorRegistry(auto_describe=False)
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     registry.register(_Parts(parts))
-    return generate_latest(registry)
+    return registry
 
 
 class _Parts(Collector):
@@ -41,6 +46,8 @@ class _Parts(Collector):
 
     def collect(self) -> Iterator[Metric]:
         live, documents, matcher = self._parts.live, self._parts.engine.documents, self._parts.matcher
+        yield _gauge("workers", "Workers that serve on this host.", 1)
+        yield _gauge("leading", "Workers of this host that run the matcher.", int(self._parts.leader.leading))
         yield _gauge("sockets", "Open WebSockets.", len(live))
         yield _gauge("operations", "Operations that run or wait on sockets.", live.operations)
         yield _counter("sockets_accepted", "WebSocket handshakes accepted.", live.accepted)

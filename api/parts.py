@@ -6,6 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -14,15 +15,22 @@ from sqlalchemy import text
 
 from api.admission import Admission
 from api.buckets import LocalThrottle, NoThrottle
-from api.clock import utc_now
 from api.franking import DerivedFrankingKeys
 from api.graphql_ws.live import LiveSockets
 from api.invites import InviteCodes
+from api.leader import Leader
 from api.matcher import Matcher
 from api.networks import network_of
 from api.origins import Origins
-from api.presence import Presence, Reached
+from api.pokes import Pokes
+from api.presence import Presence
+from api.reach import bus_reached
+from api.reached import Reached
+from api.reaper import Reaper
+from api.registration import Registration
 from api.settings import Switch
+from api.shared_clock import SharedClock
+from api.sweeps import Sweeps
 from api.tokens import KeyedDigests, SignedTokens
 from api.turns import Turns
 from api.xeddsa import ThreadedKeyVerifier
@@ -32,9 +40,12 @@ from persistence.database import Database
 from persistence.directory import CachedRooms, Directory
 from persistence.hub import Hub
 from persistence.inbox.memory import MemoryInbox
+from persistence.inbox.postgres import PostgresInbox
+from persistence.inbox.ring import turn
+from persistence.leases import LeaderLease, WorkerLease
 from persistence.limits import NoRateLimits, PostgresRateLimits
 from persistence.retention import purge
-from persistence.signals import MemorySignalPost
+from persistence.signals import MemorySignalPost, PostgresSignalPost
 from persistence.stats import DatabaseStats
 from persistence.transcript import RecentMessages, Transcript
 from schema.api import schema
@@ -46,9 +57,11 @@ if TYPE_CHECKING:
 
     from starlette.requests import HTTPConnection
 
+    from api.databases import Source
     from api.settings import Settings
     from api.tokens import RootSecrets
     from domain.identity import Caller
+    from domain.ports import Clock
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +69,9 @@ READY_SECONDS = 1.0
 """How long the database may take to answer before a load balancer should look elsewhere."""
 SWEEP_INBOX_SECONDS = 5.0
 PURGE_SECONDS = 600.0
+TURN_SECONDS = 5.0
+ROOMS_AGE_SECONDS = 1.0
+"""For how long a room is shown as it was, when other workers may have changed it and nobody here was told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +85,11 @@ class Parts:
     presence: Presence
     origins: Origins
     database: Database
-    inbox: MemoryInbox
+    inbox: MemoryInbox | PostgresInbox
     rooms: CachedRooms
     hub: Hub
     matcher: Matcher
+    leader: Leader
     live: LiveSockets = field(default_factory=LiveSockets)
 
     def context(self, caller: Caller | None, request: HTTPConnection, after: str | None) -> Context:
@@ -82,7 +99,7 @@ class Parts:
     async def failing(self) -> list[str]:
         """Which parts keep this server from being useful; none when it is ready."""
         found = ["draining"] if self.live.draining else []
-        if not self.matcher.healthy(self.services.clock()):
+        if not self.leader.healthy(dutiful=self.matcher.healthy(self.services.clock())):
             found.append("matcher")
         try:
             async with asyncio.timeout(READY_SECONDS), self.database.reading() as connection:
@@ -97,41 +114,58 @@ class Parts:
 
 
 @asynccontextmanager
-async def assembled(settings: Settings, dsn: str, roots: RootSecrets) -> AsyncIterator[Parts]:
-    """The parts of one server, running for as long as the context is open."""
-    worker = uuid4()
-    bus = open_bus(settings.bus_url)
+async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> AsyncIterator[Parts]:
+    """The parts of one worker, running for as long as the context is open: alone with its inbox in memory, or one of several that
+    share the inbox in PostgreSQL. Raises `Refusal` when the bus cannot be reached.
+    """
+    worker, clock = uuid4(), SharedClock()
+    bus = open_bus(settings.bus_url, source.direct)
     hub = Hub(bus, worker)
-    inbox = MemoryInbox(clock=utc_now, hint=hub.wake)
-    rooms = CachedRooms()
+    rooms = CachedRooms(max_age_seconds=ROOMS_AGE_SECONDS if settings.scaled else None)
     recent = RecentMessages()
-    database = Database(dsn, outbox=inbox, cache=rooms, messages=recent, worker=worker, clock=utc_now)
+    inbox = PostgresInbox(hub, forget_rooms=rooms.drop) if settings.scaled else MemoryInbox(clock=clock, hint=hub.wake)
+    database = Database(source.dsn, outbox=inbox, cache=rooms, messages=recent, worker=worker, clock=clock)
     directory = Directory(rooms, database.reading)
     tokens = SignedTokens(roots)
-    admission = Admission(tokens, database.read, inbox.control_version, utc_now)
+    admission = Admission(tokens, database.read, inbox.control_version, clock)
     limited = settings.rate_limits is Switch.ON
     throttle = LocalThrottle() if limited else NoThrottle()
-    matcher = Matcher(transact=database.transact, read=database.read, clock=utc_now, new_id=uuid4)
-    reached = Reached(transact=database.transact, clock=utc_now)
+    matcher = Matcher(transact=database.transact, read=database.read, clock=clock, new_id=uuid4)
+    pokes = Pokes(bus, matcher.poke)
+    reached = Reached(transact=database.transact, clock=clock)
+    resume = timedelta(seconds=settings.resume_seconds)
+    lease = WorkerLease(source.direct, worker, observed=clock.observe)
+    registration = Registration(lease, returned=lambda: presence.attach_again())  # noqa: PLW0108  # it is made below
     presence = Presence(
         transact=database.transact,
         read=database.read,
-        clock=utc_now,
-        resume=timedelta(seconds=settings.resume_seconds),
+        clock=clock,
+        resume=resume,
         control_version=inbox.control_version,
         standing=admission.standing,
-        attached=matcher.poke,
+        attached=pokes.poke,
         opening=throttle.socket,
+        watch=hub.watch,
+        reaped=registration.reaped,
     )
+    sweeps = Sweeps(transact=database.transact, read=database.read, clock=clock, resume=resume)
+    reaper = Reaper(transact=database.transact, read=database.read, clock=clock, steady=registration.steady)
+    purging = partial(repeated, "purge", PURGE_SECONDS, lambda: purge(database.reading, clock()))
+    turning = partial(repeated, "rings", TURN_SECONDS, lambda: turn(database.reading))
+    leader = Leader(
+        LeaderLease(source.direct, worker) if settings.scaled else None,
+        (pokes.heeded, sweeps.running, reaper.running, matcher.running, purging, turning),
+    )
+    signals = MemorySignalPost(inbox, directory) if isinstance(inbox, MemoryInbox) else PostgresSignalPost(database)
     services = Services(
         transact=database.transact,
         read=database.read,
         inbox=inbox,
         hub=hub,
         directory=directory,
-        signals=MemorySignalPost(inbox, directory),
+        signals=signals,
         transcript=Transcript(recent, database.reading),
-        stats=DatabaseStats(database.reading, utc_now),
+        stats=DatabaseStats(database.reading, clock),
         limits=PostgresRateLimits(database.reading) if limited else NoRateLimits(),
         throttle=throttle,
         tokens=tokens,
@@ -140,36 +174,53 @@ async def assembled(settings: Settings, dsn: str, roots: RootSecrets) -> AsyncIt
         franking=DerivedFrankingKeys(roots),
         key_verifier=ThreadedKeyVerifier(),
         one_by_one=Turns(),
-        clock=utc_now,
+        clock=clock,
         new_id=uuid4,
         ice=IceSettings(settings.ice_urls, settings.turn_secret),
         skip_cooldown=timedelta(seconds=settings.skip_cooldown_seconds),
         reached=reached.note,
-        queue_changed=matcher.poke,
+        queue_changed=pokes.poke,
     )
     engine = Engine(schema, introspection=settings.introspectable)
     origins = Origins.of(settings.allowed_origins, development=not settings.production)
-    parts = Parts(settings, services, engine, admission, presence, origins, database, inbox, rooms, hub, matcher)
+    parts = Parts(
+        settings, services, engine, admission, presence, origins, database, inbox, rooms, hub, matcher, leader
+    )
     async with AsyncExitStack() as running:
         running.push_async_callback(database.close)
-        await bus.connect()
+        await bus_reached(bus.connect(), settings.bus_url)
         running.push_async_callback(bus.disconnect)
-        await hub.start()
-        running.push_async_callback(hub.stop)
-        await running.enter_async_context(repeated("inbox sweep", SWEEP_INBOX_SECONDS, _sweep_of(inbox)))
-        await running.enter_async_context(repeated("purge", PURGE_SECONDS, lambda: purge(database.reading, utc_now())))
+        await running.enter_async_context(_followed(inbox, hub, database, clock))
+        if isinstance(signals, PostgresSignalPost):
+            running.push_async_callback(signals.close)
+        await running.enter_async_context(registration.running())
+        if not settings.scaled:
+            await reaper.take_over()
         await running.enter_async_context(reached.running())
         await running.enter_async_context(presence.running())
-        await matcher.start()
-        running.push_async_callback(matcher.stop)
+        await running.enter_async_context(pokes.running())
+        await running.enter_async_context(leader.running())
         yield parts
 
 
-def _sweep_of(inbox: MemoryInbox) -> Callable[[], Awaitable[None]]:
-    async def sweep() -> None:
-        inbox.sweep(utc_now())
+@asynccontextmanager
+async def _followed(
+    inbox: MemoryInbox | PostgresInbox, hub: Hub, database: Database, clock: Clock
+) -> AsyncIterator[None]:
+    """Readers of the inbox are woken for as long as the context is open."""
 
-    return sweep
+    async def evict() -> None:
+        if isinstance(inbox, MemoryInbox):
+            inbox.sweep(clock())
+
+    async with AsyncExitStack() as following:
+        if isinstance(inbox, PostgresInbox):
+            await inbox.open(database.reading)
+            await hub.start(inbox)
+            following.push_async_callback(hub.stop)
+        else:
+            await following.enter_async_context(repeated("inbox sweep", SWEEP_INBOX_SECONDS, evict))
+        yield
 
 
 @asynccontextmanager

@@ -1,58 +1,51 @@
-"""Who is there: connections of users in step with their sockets, and the sweeps that act on those who are not."""
+"""Who is there: connections of users in step with their sockets."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from api import loops
 from api.graphql_ws.messages import Close
 from domain import presence
 from domain.errors import Unavailable
 from domain.rooms.holding import persistently
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import timedelta
     from uuid import UUID
 
     from api.graphql_ws.socket import GraphQLSocket
     from domain.identity import Caller
-    from domain.ports import Clock, Transact, UnitOfWork
+    from domain.ports import Clock, Transact
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
-
-SWEEP_SECONDS: Final = 1.0
 RECHECK_SECONDS: Final = 0.5
 """How often control versions are compared: two dictionary look-ups a socket, and a revoked session is out within a second."""
-REACHED_SECONDS: Final = 0.1
-LAPSE_SECONDS: Final = 5.0
-"""Between the beginnings of two sweeps that succeeded: then the database was away or this process stood still, and who was
-detached meanwhile could not come back.
-"""
-LEASE: Final = timedelta(seconds=10)
-RENEW_SECONDS: Final = 3.0
 
 ATTACHING_AT_ONCE: Final = 3
 DETACHING_AT_ONCE: Final = 2
-SWEEPING_AT_ONCE: Final = 2
 """Of the ten connections of the pool. When two thousand sockets drop at once, everybody else goes on being served, and those who
 come back do not queue behind those who went."""
 AWAY_RETRY_SECONDS: Final = 0.25
 FIRST_RETRY_SECONDS: Final = 0.1
 LONGEST_RETRY_SECONDS: Final = 5.0
 
-REACHED_AT_ONCE: Final = 1000
-REACHED_KEPT: Final = 50_000
-"""Members whose note is remembered as written, the newest: 5 MB. Noting an older one again writes nothing new."""
+ATTACHED_AGAIN_AT_ONCE: Final = 500
+"""Users in one transaction, after this worker was reaped."""
+RETURN_RETRY_SECONDS: Final = 0.5
+REGISTERED_WITHIN_SECONDS: Final = 5.0
+"""How long an attach waits for a worker that was reaped to register again."""
 
 
 @dataclass(slots=True, eq=False)
@@ -65,6 +58,8 @@ class _Attachment:
     begun: bool = False
     """Whether the database may know of it."""
     closed: bool = False
+    watched: ExitStack = field(default_factory=ExitStack)
+    """Keeps the user's control version fresh for as long as the socket is open."""
     checked: int | None = None
     """The control version at which the session was looked at last."""
     ended: bool = False
@@ -79,7 +74,9 @@ class Presence:
     by the sockets that were open when it went away.
 
     `standing` tells what a caller's session is now, None when it is revoked; `attached` is called after somebody came back.
-    `opening` refuses (`RateLimited`) a user who opens sockets without end.
+    `opening` refuses (`RateLimited`) a user who opens sockets without end. `watch` keeps a user's control version fresh for as
+    long as its context is open (`Hub.watch`). `reaped` is called when this worker turns out not to be registered any more:
+    whoever registers it again then calls `attach_again`.
     """
 
     def __init__(
@@ -93,6 +90,8 @@ class Presence:
         standing: Callable[[Caller], Awaitable[Caller | None]],
         attached: Callable[[], None],
         opening: Callable[[UUID], None],
+        watch: Callable[[UUID], AbstractContextManager[object]],
+        reaped: Callable[[], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transact = transact
@@ -103,9 +102,10 @@ class Presence:
         self._standing = standing
         self._attached = attached
         self._opening = opening
+        self._watch = watch
+        self._reaped = reaped
         self._monotonic = monotonic
-        self._swept_at = monotonic()
-        """When the last sweep began that succeeded."""
+        self._return_due = asyncio.Event()
         self._sockets: dict[GraphQLSocket, _Attachment] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._attach_permits = asyncio.Semaphore(ATTACHING_AT_ONCE)
@@ -123,39 +123,24 @@ class Presence:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Enters this process as a worker, takes over from the one before, and sweeps for as long as the context is open."""
-        await self.begin()
-        loops = [
-            asyncio.create_task(_forever(step, seconds), name=f"presence {step.__name__}")
-            for step, seconds in (
-                (self.sweep, SWEEP_SECONDS),
-                (self.recheck, RECHECK_SECONDS),
-                (self.renew, RENEW_SECONDS),
-            )
-        ]
-        try:
-            yield
-        finally:
-            # Detaches that are still owed are found by the next worker, as connections of one that is gone.
-            await _cancelled([*loops, *self._leaving])
-
-    async def begin(self) -> None:
-        """Registers the worker. That no other lives is known (see `api.sole`), so what it held is released; its users did nothing
-        wrong, and have `LOST_WORKER_RESUME` to come back.
-        """
-        now = self._clock()
-
-        async def work(uow: UnitOfWork) -> None:
-            await uow.connections.register_worker(now, now + LEASE)
-            await uow.connections.release_worker(now, now + presence.LOST_WORKER_RESUME)
-
-        await self._transact(work)
+        """Looks after the sockets for as long as the context is open."""
+        async with (
+            loops.running("presence recheck", RECHECK_SECONDS, self.recheck),
+            loops.running("presence return", RETURN_RETRY_SECONDS, self._return_when_due),
+        ):
+            try:
+                yield
+            finally:
+                # Detaches that are still owed are found by whoever reaps this worker.
+                await loops.cancelled(self._leaving)
 
     # --- sockets ------------------------------------------------------------------------------------------------------------
 
     async def opened(self, caller: Caller, socket: GraphQLSocket) -> None:
         """See `gate.Sockets`."""
         attachment = self._sockets[socket] = _Attachment(socket.id, caller)
+        # From before the attach: a revocation in between is news.
+        attachment.watched.enter_context(self._watch(caller.user_id))
         if self._database_away:
             raise Unavailable
         self._opening(caller.user_id)
@@ -169,6 +154,7 @@ class Presence:
         if attachment is None:
             return
         attachment.closed = True
+        attachment.watched.close()
         task = asyncio.create_task(self._detach(attachment))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
@@ -184,9 +170,17 @@ class Presence:
 
     async def _attached_now(self, attachment: _Attachment) -> bool:
         connection_id, user_id = attachment.connection_id, attachment.caller.user_id
-        return await persistently(
-            self._transact, lambda uow: presence.attach(uow, connection_id, user_id, now=self._clock())
-        )
+        give_up = self._monotonic() + REGISTERED_WITHIN_SECONDS
+        while True:
+            try:
+                return await persistently(
+                    self._transact, lambda uow: presence.attach(uow, connection_id, user_id, now=self._clock())
+                )
+            except presence.Reaped as error:
+                self._reaped()
+                if self._monotonic() > give_up:
+                    raise Unavailable from error
+                await asyncio.sleep(FIRST_RETRY_SECONDS)
 
     async def _detach(self, attachment: _Attachment) -> None:
         if attachment.attaching is not None:
@@ -227,23 +221,61 @@ class Presence:
         self._database_away = False
         return True
 
-    # --- loops --------------------------------------------------------------------------------------------------------------
+    # --- a worker that was reaped ---------------------------------------------------------------------------------------------
 
-    async def sweep(self) -> None:
-        """Shows who is away, takes the seats of those who are lost, clears what nobody types any more."""
-        now, began = self._clock(), self._monotonic()
-        if began - self._swept_at > LAPSE_SECONDS:
-            await self._transact(lambda uow: uow.connections.prolong_holds(now + self._resume))
-        await self._sweep("away", lambda uow: uow.connections.away(now - presence.AWAY_AFTER), presence.show_away)
-        await self._sweep("lost", lambda uow: uow.connections.lost(now), presence.lose)
-        await self._sweep("typing", lambda uow: uow.rooms.typing_lapsed(now), presence.lapse_typing)
-        await self._transact(lambda uow: uow.connections.settle(now))
-        self._swept_at = began
+    def attach_again(self) -> None:
+        """This worker was reaped and has registered again: the connections of all open sockets are added once more, in the
+        background, until the database took them. See `registration.Registration`.
+        """
+        self._return_due.set()
 
-    async def renew(self) -> None:
-        """Renews the worker's lease."""
-        until = self._clock() + LEASE
-        await self._transact(lambda uow: uow.connections.renew_worker(until))
+    async def _return_when_due(self) -> None:
+        await self._return_due.wait()
+        self._return_due.clear()
+        try:
+            await self.return_all()
+        except presence.Reaped:  # Once more: whoever registers this worker again asks for the same again.
+            self._reaped()
+        except BaseException:
+            self._return_due.set()
+            raise
+
+    async def return_all(self) -> None:
+        """Adds the connections of all open sockets, and shows their users as ONLINE who are shown as AWAY. Repeating it changes
+        nothing. Raises `Unavailable`, and `Reaped`.
+        """
+        attachments = [each for each in self._sockets.values() if each.begun]
+        attaching = {each.attaching for each in attachments if each.attaching is not None and not each.attaching.done()}
+        settled = [each for each in attachments if each.attaching not in attaching]
+        await self._return_in_batches(settled)
+        if attaching:
+            # They may have been added just before they were reaped, or may be added after; once they are done nobody knows which.
+            await asyncio.wait(attaching)
+            await self._return_in_batches([each for each in attachments if each.attaching in attaching])
+
+    async def _return_in_batches(self, attachments: Sequence[_Attachment]) -> None:
+        for first in range(0, len(attachments), ATTACHED_AGAIN_AT_ONCE):
+            # Who closed meanwhile stays closed. Who closes from here on is detached after this.
+            batch = [each for each in attachments[first : first + ATTACHED_AGAIN_AT_ONCE] if not each.closed]
+            if batch:
+                task = asyncio.create_task(self._return(batch))
+                for attachment in batch:
+                    attachment.attaching = task
+                await asyncio.shield(task)
+
+    async def _return(self, batch: Sequence[_Attachment]) -> None:
+        connections = {each.connection_id: each.caller.user_id for each in batch}
+        if await self._transact(lambda uow: presence.attach_again(uow, connections, now=self._clock())):
+            self._attached()
+        away = await self._read(lambda uow: uow.connections.shown_away(set(connections.values())))
+
+        async def online(user_id: UUID) -> None:
+            await persistently(self._transact, lambda uow: presence.show_online(uow, user_id))
+
+        if not await loops.each("presence return", away, online):
+            raise Unavailable
+
+    # --- sessions -----------------------------------------------------------------------------------------------------------
 
     async def recheck(self) -> None:
         """Closes the sockets whose session was revoked (4401) or changed its scope (4403), once their user's control version moved.
@@ -259,7 +291,7 @@ class Presence:
         async def check(item: tuple[GraphQLSocket, _Attachment, int]) -> None:
             await self._check(*item)
 
-        await _each("recheck", moved, check)
+        await loops.each("recheck", moved, check)
 
     async def stands(self, socket: GraphQLSocket) -> bool:
         """See `gate.Sockets`: what was revoked a moment ago does not wait for the next `recheck`."""
@@ -279,110 +311,3 @@ class Presence:
             socket.close(Close.EXPIRED, "What the session may do has changed: refresh it.")
         attachment.ended = present is None or present.scope is not attachment.caller.scope
         attachment.checked = version
-
-    async def _sweep(
-        self,
-        name: str,
-        find: Callable[[UnitOfWork], Awaitable[Sequence[UUID]]],
-        act: Callable[..., Awaitable[None]],
-    ) -> None:
-        """Each one found is looked at again under locks, in a unit of its own: it may have changed since."""
-
-        async def one(subject: UUID) -> None:
-            await self._transact(lambda uow: act(uow, subject, now=self._clock()))
-
-        try:
-            found = await self._read(find)
-        except Unavailable:
-            log.warning("a sweep found the database away", sweep=name)
-        else:
-            await _each(name, found, one)
-
-
-class Reached:
-    """Notes which members were reached, and writes that down in batches, each member once.
-
-    Memory is bounded by what was noted since the database last answered: members exist only because it did.
-    """
-
-    def __init__(self, *, transact: Transact, clock: Clock) -> None:
-        self._transact = transact
-        self._clock = clock
-        self._noted: dict[UUID, None] = {}
-        self._written: dict[UUID, None] = {}
-        self._some = asyncio.Event()
-
-    def note(self, member_id: UUID) -> None:
-        """The member was told of its match, or asked about its room. See `schema.context.Services.reached`."""
-        if member_id not in self._written and member_id not in self._noted:
-            self._noted[member_id] = None
-            self._some.set()
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Writes for as long as the context is open, and what is left when it ends."""
-        loop = asyncio.create_task(_forever(self._next, REACHED_SECONDS), name="reached")
-        try:
-            yield
-        finally:
-            await _cancelled([loop])
-            if self._noted:
-                try:
-                    await self.write()
-                except Unavailable:
-                    log.warning("who was reached could not be written", members=len(self._noted))
-
-    async def write(self) -> None:
-        """Writes one batch. Raises what the database raises, and then the batch is still noted."""
-        batch = list(self._noted)[:REACHED_AT_ONCE]
-        now = self._clock()
-        await self._transact(lambda uow: uow.rooms.mark_reached(batch, now))
-        for member_id in batch:
-            del self._noted[member_id]
-            self._written[member_id] = None
-        while len(self._written) > REACHED_KEPT:
-            del self._written[next(iter(self._written))]
-
-    async def _next(self) -> None:
-        self._some.clear()
-        if not self._noted:
-            await self._some.wait()
-            return
-        await self.write()
-
-
-async def _forever(step: Callable[[], Awaitable[None]], seconds: float) -> None:
-    """Repeats the step until cancelled, whatever it raises."""
-    while True:
-        try:
-            await step()
-        except Unavailable:
-            log.warning("the database is away", loop=getattr(step, "__name__", ""))
-        except Exception:
-            log.exception("a background step failed", loop=getattr(step, "__name__", ""))
-        await asyncio.sleep(seconds)
-
-
-async def _each(name: str, items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
-    """Works on all items, a few at once; one that fails does not keep the others from their turn."""
-    rest = iter(items)
-
-    async def some() -> None:
-        for item in rest:
-            try:
-                await work(item)
-            except Unavailable:
-                log.warning("the database is away", sweep=name)
-                return
-            except Exception:
-                log.exception("one of a sweep failed", sweep=name)
-
-    await asyncio.gather(*(some() for _ in range(SWEEPING_AT_ONCE)))
-
-
-async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancels the tasks and waits until they have ended."""
-    ending = list(tasks)
-    for task in ending:
-        task.cancel()
-    await asyncio.gather(*ending, return_exceptions=True)

@@ -5,3 +5,7 @@ from __future__ import annotations
 
 class Refusal(Exception):
     """The process cannot do what it was asked to. The message is one sentence that says what to change."""
+
+
+class Unreachable(Refusal):
+    """What the process needs does not answer: it may, later."""

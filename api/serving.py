@@ -5,43 +5,73 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from api import migrations
 from api.app import application
-from api.databases import database, reachable
+from api.databases import database
+from api.doors import BACKLOG, listening
+from api.metrics import exposition, registry_of
 from api.parts import assembled, repeated
-from api.refusal import Refusal
-from api.server import BACKLOG, Server, allow_many_connections, listening
-from api.sole import sole_server
+from api.reach import database_reached
+from api.refusal import Refusal, Unreachable
+from api.server import Server, allow_many_connections
+from api.settings import GRACE_SECONDS
+from api.siblings import WRITE_SECONDS, Siblings
+from api.sole import one_of_many, sole_server
 from api.tokens import load_secrets
 from api.uvicorn_protocol import uvicorn_settings
+from api.welcome import welcome
+from domain.errors import Unavailable
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable
     from contextlib import ExitStack
+    from pathlib import Path
 
     from api.databases import Source
     from api.settings import Settings
 
 WATCH_SECONDS = 1.0
-GRACE_SECONDS = 5
-"""How long requests under way may take once the server has drained."""
 
 
 def serve(settings: Settings, stack: ExitStack) -> None:
-    """Serves until SIGINT or SIGTERM. What `stack` holds is undone by its owner. Raises `Refusal` when it cannot start."""
+    """Serves in this process until SIGINT or SIGTERM. What `stack` holds is undone by its owner. Raises `Refusal` when it cannot
+    start.
+    """
     allow_many_connections()
     sockets = stack.enter_context(listening(settings.host, settings.port))
     source = stack.enter_context(database(settings))
+    port = sockets[0].getsockname()[1]
+    run(settings, source, sockets, ready=lambda: welcome(settings, port))
+
+
+def run(
+    settings: Settings,
+    source: Source,
+    sockets: list[socket.socket],
+    *,
+    ready: Callable[[], None],
+    figures: Path | None = None,
+) -> None:
+    """Serves on these sockets until SIGINT or SIGTERM; calls `ready` once. `figures` is the file in which this worker tells its
+    siblings what it counts. Raises `Refusal`.
+    """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings, source, sockets))
+        runner.run(_serve(settings, source, sockets, ready, figures))
 
 
-async def _serve(settings: Settings, source: Source, sockets: list[socket.socket]) -> None:
+async def _serve(
+    settings: Settings,
+    source: Source,
+    sockets: list[socket.socket],
+    ready: Callable[[], None],
+    figures: Path | None,
+) -> None:
     try:
         roots = load_secrets(settings.secrets, settings.data_dir, production=settings.production)
     except ValueError as error:
@@ -56,12 +86,23 @@ async def _serve(settings: Settings, source: Source, sockets: list[socket.socket
             server.should_exit = True
 
     async with AsyncExitStack() as running:
-        await reachable(running.enter_async_context(sole_server(source.dsn, lost)))
-        await reachable(_migrated(settings, source.dsn))
-        parts = await running.enter_async_context(assembled(settings, source.dsn, roots))
+        lock = one_of_many if settings.scaled else sole_server
+        await database_reached(running.enter_async_context(lock(source.direct, lost)))
+        await database_reached(_migrated(settings, source))
+        try:
+            parts = await running.enter_async_context(assembled(settings, source, roots))
+        except Unavailable as error:
+            msg = "The database went away while the server started: start it again once the database answers."
+            raise Unreachable(msg) from error
         await running.enter_async_context(repeated("database watch", WATCH_SECONDS, _watch_of(source, lost)))
+        scrape: Callable[[], bytes] = partial(exposition, parts)
+        if figures is not None:
+            siblings = Siblings(figures, registry_of(parts).collect)
+            scrape = siblings.exposition
+            running.callback(siblings.write, last=True)
+            await running.enter_async_context(repeated("figures", WRITE_SECONDS, _writing(siblings)))
         config = uvicorn.Config(
-            application(settings, parts),
+            application(settings, parts, scrape),
             lifespan="off",
             log_config=None,
             backlog=BACKLOG,
@@ -71,13 +112,19 @@ async def _serve(settings: Settings, source: Source, sockets: list[socket.socket
             timeout_graceful_shutdown=GRACE_SECONDS,
             **uvicorn_settings(),
         )
-        port = sockets[0].getsockname()[1]
-        server = Server(config, ready=lambda: _welcome(settings, port), drain=parts.drain)
+        server = Server(config, ready=ready, drain=parts.drain)
         server.should_exit = gone
         await server.serve(sockets)
     if gone:
         msg = "The database was lost to another server, or its process was killed: this server has stopped."
         raise Refusal(msg)
+
+
+def _writing(siblings: Siblings) -> Callable[[], Awaitable[None]]:
+    async def write() -> None:
+        siblings.write()
+
+    return write
 
 
 def _watch_of(source: Source, lost: Callable[[], None]) -> Callable[[], Awaitable[None]]:
@@ -90,11 +137,11 @@ def _watch_of(source: Source, lost: Callable[[], None]) -> Callable[[], Awaitabl
     return watch
 
 
-async def _migrated(settings: Settings, dsn: str) -> None:
+async def _migrated(settings: Settings, source: Source) -> None:
     """Our own database is brought up to date by itself; somebody else's only when they say so."""
     if settings.database_url is None:
-        await migrations.upgrade(dsn)
-    elif await migrations.standing(dsn) in {migrations.Standing.EMPTY, migrations.Standing.BEHIND}:
+        await migrations.upgrade(source.direct)
+    elif await migrations.standing(source.direct) in {migrations.Standing.EMPTY, migrations.Standing.BEHIND}:
         msg = "The database is behind this version of Parley: run `python -m api migrate` first."
         raise Refusal(msg)
 
@@ -105,24 +152,3 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
     import uvloop  # noqa: PLC0415  # does not exist for Windows
 
     return uvloop.Loop
-
-
-def _welcome(settings: Settings, port: int) -> None:
-    if settings.production:
-        print(f"Parley is ready on port {port}.", flush=True)  # noqa: T201  # the command line speaks to a person
-        return
-    root = f"http://localhost:{port}"
-    print(  # noqa: T201  # the command line speaks to a person
-        f"""
-Parley is ready.
-
-  Open       {root}
-  API        {root}/graphql (also ws://localhost:{port}/graphql)
-  Try        curl -s {root}/graphql -H 'content-type: application/json' \\
-               -d '{{"query": "{{ stats {{ online waiting inCall }} }}"}}'
-  See it     make demo, in another terminal
-
-Ctrl-C stops it.
-""",
-        flush=True,
-    )

@@ -14,6 +14,13 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.origins import Origins
 
+GRACE_SECONDS = 5
+"""How long requests under way may take once a stopping server has drained."""
+END_SECONDS = 10
+"""How long the parts of a server may take to stop after that."""
+MEMORY = "memory://"
+REDIS = frozenset({"redis", "rediss", "valkey", "valkeys", "unix"})
+
 
 class SettingsError(Exception):
     """The settings cannot be used. One sentence per mistake, in `mistakes`."""
@@ -70,8 +77,10 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     workers: int = Field(default=1, ge=1, le=64)
     data_dir: Path = Path(".parley")
-    database_url: str | None = None
-    bus_url: str = "memory://"
+    database_url: str | None = Field(default=None, repr=False)
+    direct_database_url: str | None = Field(default=None, repr=False)
+    """The same database past a pooler, for connections that LISTEN or hold a lock; None: `database_url` leads there."""
+    bus_url: str = Field(default="memory://", repr=False)
     environment: Environment = Environment.DEVELOPMENT
     allowed_origins: CommaSeparated = ()
     trusted_proxies: CommaSeparated = ()
@@ -85,10 +94,10 @@ class Settings(BaseSettings):
     introspection: Switch | None = None
     log_level: LogLevel = LogLevel.INFO
 
-    @field_validator("database_url")
+    @field_validator("database_url", "direct_database_url")
     @classmethod
     def _database(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in {"postgresql", "postgres"}:
+        if value is not None and _scheme(value) not in {"postgresql", "postgres"}:
             msg = "must be a URL like postgresql://user:password@host:5432/database"
             raise ValueError(msg)
         return value
@@ -96,8 +105,14 @@ class Settings(BaseSettings):
     @field_validator("bus_url")
     @classmethod
     def _bus(cls, value: str) -> str:
-        if value != "memory://":
-            msg = "must be memory://: this version serves from one process"
+        if _scheme(value) == "postgres":
+            value = f"postgresql{value.removeprefix('postgres')}"
+        names_a_server = _scheme(value) in REDIS and not value.endswith("://")
+        if value != MEMORY and _scheme(value) != "postgresql" and not names_a_server:
+            msg = (
+                "must be memory://, a Redis (redis://host:6379, rediss:// with TLS, unix:///its.sock), or "
+                "postgresql:// for the database's own"
+            )
             raise ValueError(msg)
         return value
 
@@ -129,8 +144,14 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _together(self) -> Self:
-        if self.workers > 1:
-            msg = "PARLEY_WORKERS must be 1: the in-memory bus and inbox live in one process."
+        if self.workers > 1 and not self.scaled:
+            msg = (
+                f"PARLEY_WORKERS is {self.workers}, and the in-memory bus lives in one process: set PARLEY_BUS_URL to a "
+                "Redis or to postgresql:// (the database's own), or PARLEY_WORKERS to 1."
+            )
+            raise ValueError(msg)
+        if self.direct_database_url and not self.database_url:
+            msg = "PARLEY_DIRECT_DATABASE_URL is a second way to the database of PARLEY_DATABASE_URL, which must be set too."
             raise ValueError(msg)
         if any(url.startswith(("turn:", "turns:")) for url in self.ice_urls) and not self.turn_secret:
             msg = "PARLEY_TURN_SECRET (coturn's static-auth-secret) must be set: PARLEY_ICE_URLS names a TURN server."
@@ -142,6 +163,11 @@ class Settings(BaseSettings):
             msg = "PARLEY_RATE_LIMITS may be off only outside production."
             raise ValueError(msg)
         return self
+
+    @property
+    def scaled(self) -> bool:
+        """Whether several processes may serve together: what is in memory otherwise is in PostgreSQL then."""
+        return self.bus_url != MEMORY
 
     @property
     def production(self) -> bool:
@@ -159,6 +185,11 @@ class Settings(BaseSettings):
         default = 10.0 if self.production else 0.0
         return timedelta(seconds=default if self.drain_seconds is None else self.drain_seconds)
 
+    @property
+    def patience(self) -> timedelta:
+        """How long a worker that was told to stop may take altogether: then it is killed."""
+        return self.drain + timedelta(seconds=GRACE_SECONDS + END_SECONDS)
+
 
 def load() -> Settings:
     """The settings of this process. Raises `SettingsError`."""
@@ -166,6 +197,14 @@ def load() -> Settings:
         return Settings()
     except ValidationError as error:
         raise SettingsError([_sentence(dict(mistake)) for mistake in error.errors()]) from None
+
+
+def _scheme(url: str) -> str:
+    """Empty for what is not a URL."""
+    try:
+        return urlsplit(url).scheme if "://" in url else ""
+    except ValueError:
+        return ""
 
 
 def _sentence(mistake: dict[str, object]) -> str:

@@ -1,4 +1,7 @@
-"""One server per database, as long as bus and inbox are in memory: an advisory lock on a connection of its own."""
+"""One server per database, as long as bus and inbox are in memory: an advisory lock on a connection of its own.
+
+Servers with a bus between them share the lock, any number of them, so that they and one without keep each other out.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 LOCK_KEY = 0x7061726C6F6E65
 CHECK_SECONDS = 2.0
+TAKE = "SELECT pg_try_advisory_lock($1)"
+SHARE = "SELECT pg_try_advisory_lock_shared($1)"
 END_OLD_SESSIONS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid()
 """
@@ -31,13 +36,28 @@ async def sole_server(dsn: str, usurped: Callable[[], None]) -> AsyncIterator[No
     The lock goes with its connection, as after a restart of PostgreSQL: it is taken again at once, and when somebody
     else was faster `usurped` is called, because two in-memory inboxes over one database lose events.
     """
-    lock = _Lock(dsn)
+    refusal = (
+        "Another Parley server uses this database: with the in-memory bus only one can; stop it, give this one its own "
+        "with PARLEY_DATA_DIR or PARLEY_DATABASE_URL, or set PARLEY_BUS_URL for both."
+    )
+    async with _held(_Lock(dsn, TAKE), usurped, refusal):
+        yield
+
+
+@asynccontextmanager
+async def one_of_many(dsn: str, usurped: Callable[[], None]) -> AsyncIterator[None]:
+    """Holds the lock together with others whose bus is not in memory. As `sole_server`, where another is one whose bus is."""
+    refusal = (
+        "A Parley server with the in-memory bus uses this database: stop it, or give it the PARLEY_BUS_URL of this one."
+    )
+    async with _held(_Lock(dsn, SHARE), usurped, refusal):
+        yield
+
+
+@asynccontextmanager
+async def _held(lock: _Lock, usurped: Callable[[], None], refusal: str) -> AsyncIterator[None]:
     if not await lock.take():
-        msg = (
-            "Another Parley server uses this database: with the in-memory bus only one can; stop it, or give this one "
-            "its own with PARLEY_DATA_DIR or PARLEY_DATABASE_URL."
-        )
-        raise Refusal(msg)
+        raise Refusal(refusal)
     keeper = asyncio.create_task(_keep(lock, usurped))
     try:
         yield
@@ -51,9 +71,10 @@ async def sole_server(dsn: str, usurped: Callable[[], None]) -> AsyncIterator[No
 class _Lock:
     """The lock on a connection of its own, by whose name PostgreSQL tells our sessions from another server's."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, statement: str) -> None:
         self._dsn = dsn
-        self._name = f"parley sole server {uuid4().hex}"
+        self._statement = statement
+        self._name = f"parley server {uuid4().hex}"
         self._connection: asyncpg.Connection | None = None
 
     @property
@@ -64,7 +85,7 @@ class _Lock:
         """Whether it was free, or will be: false means that somebody else has it."""
         connection = await asyncpg.connect(self._dsn, timeout=10, server_settings={"application_name": self._name})
         try:
-            if await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK_KEY):
+            if await connection.fetchval(self._statement, LOCK_KEY):
                 self._connection = connection
                 return True
             # A session that we gave up, because it did not answer, may still be there: that is nobody else.
@@ -94,5 +115,6 @@ async def _keep(lock: _Lock, usurped: Callable[[], None]) -> None:
                 log.critical("another server took this database over")
                 usurped()
                 return
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            # The last is what the driver says of a connection that was lost in the middle of a question before.
             lock.let_go()

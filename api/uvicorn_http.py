@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 REQUEST_SECONDS = 10.0
 """How long the head of a request may take to arrive, from the moment the connection opened or its first byte came."""
 
+ARRIVAL_SECONDS = 1.0
+"""How long a connection that a stopping server has accepted is given to bring its first request."""
+
 
 class ParleyHTTPProtocol(H11Protocol):
     """The class for `uvicorn.Config(http=...)`: a connection that brings no whole request in time is dropped.
@@ -24,6 +27,13 @@ class ParleyHTTPProtocol(H11Protocol):
     """
 
     _deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def has_just_come(self) -> bool:
+        """Whether it was opened within the last `ARRIVAL_SECONDS` and has not brought a request yet."""
+        if self._deadline is None or cast("RequestResponseCycle | None", self.cycle) is not None:
+            return False
+        return self.loop.time() < self._deadline.when() - REQUEST_SECONDS + ARRIVAL_SECONDS
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as Uvicorn has it
         super().connection_made(transport)

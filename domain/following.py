@@ -182,4 +182,4 @@ class Standing:
 
 async def seat_in(directory: Directory, room_id: UUID, user_id: UUID) -> tuple[Room, Member]:
     """The open room and the seat that the user holds in it. Raises `NotFound` to everybody else."""
-    return held_seat((await directory.rooms((room_id,))).get(room_id), user_id)
+    return held_seat(await directory.room(room_id), user_id)

@@ -12,6 +12,7 @@ from domain.rooms.leaving import give_up
 from domain.rooms.room import MediaState, Member, MemberLeaveReason, MemberStatus, held_seat
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -41,21 +42,55 @@ class PresenceChange:
     screen: bool | None = None
 
 
+class Reaped(Exception):
+    """This worker was taken for dead, and what it held was released: it has to register again."""
+
+
 async def attach(uow: UnitOfWork, connection_id: UUID, user_id: UUID, *, now: datetime) -> bool:
     """Adds a connection. A user who was detached is back: the ticket is offered again, and seats that are AWAY become ONLINE.
 
-    Returns whether the user was detached. Repeating it changes nothing. Raises `Overtaken`.
+    Returns whether the user was detached. Repeating it changes nothing. Raises `Overtaken`, and `Reaped`.
     """
     rooms = await lock_held(uow, user_id)
-    if not await uow.connections.attach(connection_id, user_id, now):
+    if not await uow.connections.attach({connection_id: user_id}, now):
         return False
-    await uow.tickets.pause(user_id, paused=False)
+    await uow.tickets.pause((user_id,), paused=False)
     await refuse_overtaken(uow, user_id, rooms)
-    for room in rooms:
-        seat = room.held_seat_of(user_id)
-        if seat is not None and seat.status is MemberStatus.AWAY:
-            await uow.rooms.save_member(replace(seat, status=MemberStatus.ONLINE))
-            tell(uow, room.inside, MemberUpdated(room.id, seat.id))
+    await _show_online(uow, user_id, rooms)
+    return True
+
+
+async def attach_again(uow: UnitOfWork, connections: Mapping[UUID, UUID], *, now: datetime) -> bool:
+    """Adds the connections, user by connection, of a worker that was reaped and has registered again; `show_online` for each
+    user who is shown as AWAY is what remains to be done.
+
+    Returns whether anybody was detached. Raises `Reaped`.
+    """
+    await uow.lock_users(connections.values())
+    returned = await uow.connections.attach(connections, now)
+    await uow.tickets.pause(returned, paused=False)
+    return bool(returned)
+
+
+async def show_online(uow: UnitOfWork, user_id: UUID) -> None:
+    """Shows the seats of a user who is attached as ONLINE; tells everybody in those rooms. Raises `Overtaken`."""
+    rooms = await lock_held(uow, user_id)
+    if await uow.connections.attached(user_id):
+        await refuse_overtaken(uow, user_id, rooms)
+        await _show_online(uow, user_id, rooms)
+
+
+async def reap(uow: UnitOfWork, worker: UUID, user_ids: Collection[UUID], *, now: datetime) -> bool:
+    """Takes away what a condemned worker holds of these users. Who has no other connection is detached, with the ticket paused and
+    what they hold held for `LOST_WORKER_RESUME`.
+
+    Returns False, having changed nothing, when the worker has come back. Repeating it changes nothing.
+    """
+    await uow.lock_users(user_ids)
+    if not await uow.connections.condemned(worker):
+        return False
+    detached = await uow.connections.release(worker, user_ids, now, now + LOST_WORKER_RESUME)
+    await uow.tickets.pause(detached, paused=True)
     return True
 
 
@@ -68,7 +103,7 @@ async def detach(uow: UnitOfWork, connection_id: UUID, user_id: UUID, *, resume:
     await uow.lock_users((user_id,))
     if not await uow.connections.detach(connection_id, user_id, now, now + resume):
         return False
-    await uow.tickets.pause(user_id, paused=True)
+    await uow.tickets.pause((user_id,), paused=True)
     return True
 
 
@@ -122,6 +157,14 @@ async def update_presence(
     if (changed.media, changed.typing_until is None) != (seat.media, seat.typing_until is None):
         tell(uow, room.inside, MemberUpdated(room.id, seat.id))
     return room, changed
+
+
+async def _show_online(uow: UnitOfWork, user_id: UUID, rooms: Iterable[Room]) -> None:
+    for room in rooms:
+        seat = room.held_seat_of(user_id)
+        if seat is not None and seat.status is MemberStatus.AWAY:
+            await uow.rooms.save_member(replace(seat, status=MemberStatus.ONLINE))
+            tell(uow, room.inside, MemberUpdated(room.id, seat.id))
 
 
 def _media(media: MediaState, change: PresenceChange) -> MediaState:

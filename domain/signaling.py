@@ -121,7 +121,7 @@ async def send_signal(
     """
     check_signal(signal)
     check_client_ids(call_id, client_signal_id)
-    room = await directory.room_of_member(to)
+    room = await directory.room_of_member(to, sender_id)
     seat = room.held_seat_of(sender_id) if room is not None else None
     # Whoever guesses members is limited as a user: there is no seat to count on.
     throttle.signal(seat.id if seat is not None else sender_id, size(signal))

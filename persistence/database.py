@@ -7,7 +7,6 @@ import random
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import asyncpg
 import structlog
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -19,6 +18,7 @@ from sqlalchemy.pool import QueuePool
 
 from domain.errors import Conflict, Unavailable
 from persistence.chat import MessageRepository
+from persistence.driver import connector
 from persistence.heads import LOCK_HEADS, Head
 from persistence.identity import DeviceRepository, SessionRepository, UserRepository
 from persistence.keys import KeyBundleRepository
@@ -26,6 +26,7 @@ from persistence.matchmaking import BarRepository, MatchingRepository, TicketRep
 from persistence.presence import ConnectionRepository
 from persistence.rooms import RoomRepository
 from persistence.safety import SuspensionRepository
+from persistence.signals.admission import SignalRepository
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -48,7 +49,6 @@ RETRIED = frozenset({"40001", "40P01"})
 ATTEMPTS = 4
 POOL_SIZE = 10
 POOL_WAIT_SECONDS = 10.0
-CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 20.0
 """How long a statement may take: most take a millisecond, and who waits for a lock longer than that waits for ever."""
 DOUBT_SECONDS = 1.0
@@ -66,17 +66,10 @@ def engine_for(dsn: str, *, patience: float | None = None, **options: object) ->
 
     A statement that takes longer than `patience` seconds raises `TimeoutError`.
     """
-
-    async def connect() -> asyncpg.Connection:
-        return await asyncpg.connect(
-            dsn,
-            server_settings={"application_name": "parley", "jit": "off"},
-            timeout=CONNECT_SECONDS,
-            command_timeout=patience,
-        )
-
     # What people say stands in parameters, and exceptions that quote them end in logs.
-    return create_async_engine("postgresql+asyncpg://", async_creator=connect, hide_parameters=True, **options)
+    return create_async_engine(
+        "postgresql+asyncpg://", async_creator=connector(dsn, patience=patience), hide_parameters=True, **options
+    )
 
 
 class Outbox(Protocol):
@@ -136,6 +129,7 @@ class Unit:
         self.keys: ports.KeyBundles = KeyBundleRepository(connection)
         self.suspensions: ports.Suspensions = SuspensionRepository(connection)
         self.connections: ports.Connections = ConnectionRepository(connection, worker)
+        self.signals = SignalRepository(connection)
         self._connection = connection
         self._held = held
         self._outbox = outbox
@@ -198,7 +192,7 @@ class Database:
         self._doubting: set[asyncio.Task[None]] = set()
         self._doubts = asyncio.Semaphore(DOUBTS_AT_ONCE)
 
-    async def transact(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+    async def transact(self, work: Callable[[Unit], Awaitable[T]]) -> T:
         """See `ports.Transact`."""
         task = asyncio.ensure_future(self._retried(work))
         self._running.add(task)
@@ -239,7 +233,7 @@ class Database:
         if not task.cancelled():
             task.exception()  # Retrieved even when the caller has gone: it was theirs to see.
 
-    async def _retried(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+    async def _retried(self, work: Callable[[Unit], Awaitable[T]]) -> T:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return await self._once(work)
@@ -249,7 +243,7 @@ class Database:
                 await asyncio.sleep(random.uniform(0, 0.02 * attempt))  # noqa: S311  # jitter, not a secret
         raise AssertionError
 
-    async def _once(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+    async def _once(self, work: Callable[[Unit], Awaitable[T]]) -> T:
         # The inboxes are let go only after the append, and the connection before them: whoever waits for an inbox
         # already has its connection.
         async with AsyncExitStack() as held, self.engine.connect() as connection, _giving_up(connection):

@@ -1,5 +1,8 @@
 """Rooms in memory, as they are now: for showing in events, and for authority over signals without a query.
 
+Alone, a process knows of every change, because it made it. With other workers beside it it is told of theirs by the events of those
+who follow here, and what it has in memory is believed for a second: for showing, and never for saying that somebody has no seat.
+
 Two parts, because the database must be able to drop what a unit changed, and the directory must be able to read the database:
 `CachedRooms` is made first and given to `Database`, `Directory` is made last with `Database.reading`.
 
@@ -9,7 +12,9 @@ Never ask the directory while holding an inbox: all connections of the pool may 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from persistence.rooms import RoomRepository
@@ -27,41 +32,72 @@ CAPACITY: Final = 20_000
 """Members, of those who have left too: ten thousand matches, about 2 KB each, or a hundred rooms in which two hundred were."""
 
 
-class CachedRooms:
-    """`database.RoomCache`: the rooms used last, by ID and by member, each as this process last committed it."""
+@dataclass(frozen=True, slots=True)
+class _Cached:
+    room: Room
+    read_at: float
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
+
+class CachedRooms:
+    """`database.RoomCache`: the rooms used last, by ID and by member, each as this process last committed or read it.
+
+    With `max_age_seconds`, by `monotonic`, a room counts as unknown so long after its reading began: others may have changed it.
+    """
+
+    def __init__(
+        self,
+        capacity: int = CAPACITY,
+        *,
+        max_age_seconds: float | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._capacity = capacity
-        self._rooms: OrderedDict[UUID, Room] = OrderedDict()
+        self._max_age = max_age_seconds
+        self._monotonic = monotonic
+        self._rooms: OrderedDict[UUID, _Cached] = OrderedDict()
         self._room_of: dict[UUID, UUID] = {}
+        self._rooms_of: dict[UUID, set[UUID]] = {}
+        """By user, where they sit or sat."""
         self._loads: set[Load] = set()
 
+    @property
+    def shared(self) -> bool:
+        """Whether other workers change rooms too, so that what is in here may be what was before."""
+        return self._max_age is not None
+
     def get(self, room_id: UUID) -> Room | None:
-        room = self._rooms.get(room_id)
-        if room is not None:
-            self._rooms.move_to_end(room_id)
-        return room
+        cached = self._rooms.get(room_id)
+        if cached is None or (self._max_age is not None and self._monotonic() - cached.read_at >= self._max_age):
+            return None
+        self._rooms.move_to_end(room_id)
+        return cached.room
 
     def of_member(self, member_id: UUID) -> Room | None:
         room_id = self._room_of.get(member_id)
         return None if room_id is None else self.get(room_id)
 
-    def drop(self, room_ids: Iterable[UUID]) -> None:
-        """Forgets rooms that changed, also those that are being read at this moment: what was read may be what was before."""
-        for room_id in room_ids:
-            self._forget(room_id)
+    def drop(self, ids: Iterable[UUID]) -> None:
+        """Forgets rooms that changed, named by their IDs or by that of a user who sits or sat in them, also those that are being
+        read at this moment: what was read may be what was before.
+        """
+        for known_id in ids:
+            self._forget(known_id)
+            for room_id in self._rooms_of.get(known_id, frozenset()).copy():
+                self._forget(room_id)
             for load in self._loads:
-                load.dropped.add(room_id)
+                load.dropped.add(known_id)
 
     def loading(self) -> Load:
         """Call before reading the database, with what it returns as a context around reading and `store`."""
-        return Load(self, self._loads)
+        return Load(self, self._loads, self._monotonic())
 
-    def store(self, room: Room) -> None:
+    def store(self, room: Room, read_at: float | None = None) -> None:
+        """Remembers a room as it was at that time, or is now."""
         self._forget(room.id)
-        self._rooms[room.id] = room
+        self._rooms[room.id] = _Cached(room, self._monotonic() if read_at is None else read_at)
         for member in room.members:
             self._room_of[member.id] = room.id
+            self._rooms_of.setdefault(member.user_id, set()).add(room.id)
         while len(self._room_of) > self._capacity and len(self._rooms) > 1:
             self._forget(next(iter(self._rooms)))
 
@@ -70,20 +106,27 @@ class CachedRooms:
         return len(self._rooms)
 
     def _forget(self, room_id: UUID) -> None:
-        room = self._rooms.pop(room_id, None)
-        if room is not None:
-            for member in room.members:
-                self._room_of.pop(member.id, None)
+        cached = self._rooms.pop(room_id, None)
+        if cached is None:
+            return
+        for member in cached.room.members:
+            self._room_of.pop(member.id, None)
+            theirs = self._rooms_of.get(member.user_id)
+            if theirs is not None:
+                theirs.discard(room_id)
+                if not theirs:
+                    del self._rooms_of[member.user_id]
 
 
 class Load:
-    """A reading under way, and which rooms changed meanwhile: those are not stored."""
+    """A reading under way, and what changed meanwhile, by room or by user: that is not stored."""
 
-    __slots__ = ("_cache", "_loads", "dropped")
+    __slots__ = ("_began", "_cache", "_loads", "dropped")
 
-    def __init__(self, cache: CachedRooms, loads: set[Load]) -> None:
+    def __init__(self, cache: CachedRooms, loads: set[Load], began: float) -> None:
         self._cache = cache
         self._loads = loads
+        self._began = began
         self.dropped: set[UUID] = set()
 
     def __enter__(self) -> Self:
@@ -95,8 +138,8 @@ class Load:
 
     def store(self, rooms: Iterable[Room]) -> None:
         for room in rooms:
-            if room.id not in self.dropped:
-                self._cache.store(room)
+            if not self.dropped or self.dropped.isdisjoint((room.id, *(member.user_id for member in room.members))):
+                self._cache.store(room, self._began)
 
 
 class _Batch:
@@ -114,6 +157,12 @@ def _retrieve(task: asyncio.Task[dict[UUID, Room]]) -> None:
     """The error was for the callers: when all of them have gone, it is nobody's."""
     if not task.cancelled():
         task.exception()
+
+
+def _may_meet(room: Room, member_id: UUID, user_id: UUID | None) -> bool:
+    """Whether the user, if there is one, and the member hold seats: if not, somebody may have come in since."""
+    member = room.member(member_id)
+    return user_id is None or (member is not None and member.inside and room.holds(user_id))
 
 
 class Directory:
@@ -141,9 +190,14 @@ class Directory:
             found.update((room_id, loaded[room_id]) for room_id in missing if room_id in loaded)
         return found
 
-    async def room_of_member(self, member_id: UUID) -> Room | None:
+    async def room(self, room_id: UUID) -> Room | None:
+        if not self._cache.shared:
+            return (await self.rooms((room_id,))).get(room_id)
+        return (await self._load(rooms=(room_id,))).get(room_id)
+
+    async def room_of_member(self, member_id: UUID, seen_by: UUID | None = None) -> Room | None:
         room = self._cache.of_member(member_id)
-        if room is None:
+        if room is None or (self._cache.shared and not _may_meet(room, member_id, seen_by)):
             loaded = await self._load(members=(member_id,))
             room = next((r for r in loaded.values() if r.member(member_id)), None)
         return room

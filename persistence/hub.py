@@ -177,10 +177,10 @@ class Hub:
             await self._hints_due.wait()
             self._hints_due.clear()
             hints, self._hints = self._hints, {}
-            try:
-                await asyncio.gather(*(self._tell(worker, list(users)) for worker, users in hints.items()))
-            except Exception as error:  # noqa: BLE001  # a hint may be lost: the sweep finds what it told
-                log.warning("hint lost", error=type(error).__name__)
+            told = (self._tell(worker, list(users)) for worker, users in hints.items())
+            for outcome in await asyncio.gather(*told, return_exceptions=True):
+                if isinstance(outcome, BaseException):  # A hint may be lost: the sweep finds what it told.
+                    log.warning("hint lost", error=type(outcome).__name__)
 
     async def _tell(self, worker: UUID, users: list[UUID]) -> None:
         for i in range(0, len(users), USERS_PER_HINT):
@@ -201,8 +201,9 @@ class Hub:
             users, self._stale = self._stale, set()
             try:
                 await store.refresh(users)
-            except Exception as error:  # noqa: BLE001  # the sweep finds them again
+            except Exception as error:  # noqa: BLE001  # the next sweep that succeeds has them read again
                 log.warning("inboxes could not be read", error=type(error).__name__)
+                self._stale |= users
                 continue
             self.wake(users)
 

@@ -90,8 +90,8 @@ SAVE = text("""
 """).bindparams(bindparam("interests", type_=NAMES), bindparam("languages", type_=NAMES))
 PAUSE = text("""
     UPDATE ticket SET paused = :paused, attended = attended OR NOT :paused, changed_at = clock_timestamp()
-    WHERE user_id = :user_id AND status = 'WAITING' AND (paused <> :paused OR NOT attended)
-""")
+    WHERE user_id = ANY(:users) AND status = 'WAITING' AND (paused <> :paused OR NOT attended)
+""").bindparams(bindparam("users", type_=IDS))
 POOL_TICKET = "status = 'WAITING', id, user_id, mode, interests, languages, enqueued_at, widens_at, NOT paused"
 # A change is stamped when it is written and seen when it is committed, which takes seconds when a disk or a process stands still:
 # only what is older than the oldest transaction under way is all there. Somebody's backup of an hour does not count.
@@ -138,8 +138,8 @@ class TicketRepository:
     async def save(self, ticket: Ticket) -> None:
         await self._connection.execute(SAVE, _values(ticket))
 
-    async def pause(self, user_id: UUID, *, paused: bool) -> None:
-        await self._connection.execute(PAUSE, {"user_id": user_id, "paused": paused})
+    async def pause(self, user_ids: Collection[UUID], *, paused: bool) -> None:
+        await self._connection.execute(PAUSE, {"users": list(user_ids), "paused": paused})
 
     async def changed_since(self, since: datetime | None) -> tuple[datetime, Sequence[PoolTicket], Sequence[UUID]]:
         # In a statement before: what was under way then and is committed meanwhile is seen by the next.

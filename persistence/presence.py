@@ -1,25 +1,30 @@
 """Workers and the connections that they hold, in PostgreSQL."""
 
 # SQLModel resolves annotations when the class is made, so this module does without `from __future__ import annotations`.
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import ARRAY, bindparam, text
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
 
+from domain.presence import Reaped
 from persistence.base import Row, Timestamp
+from persistence.leases import LEADER
 
 
 class WorkerRow(Row, table=True):
-    """One run of one serving process. Others would know by its lease that it lives; in this version there are none."""
+    """One run of one serving process. Others know by its lease that it lives."""
 
     __tablename__ = "worker"
 
     incarnation: UUID = Field(primary_key=True)
     started_at: datetime = Field(sa_type=Timestamp)
     lease_until: datetime = Field(sa_type=Timestamp)
+    """By the database's clock; minus infinity while it is reaped."""
 
 
 class ConnectionRow(Row, table=True):
@@ -33,17 +38,35 @@ class ConnectionRow(Row, table=True):
     connected_at: datetime = Field(sa_type=Timestamp)
 
 
+IDS = ARRAY(PG_UUID(as_uuid=True))
+
+# What a head was before is read from the statement's snapshot, which shows it as it was locked. A head that is as it should be is
+# not written: the second tab of somebody on this worker costs one row.
 ATTACH = text("""
-    WITH added AS (INSERT INTO connection (id, user_id, worker, connected_at) VALUES (:id, :user_id, :worker, :now)
+    WITH added AS (INSERT INTO connection (id, user_id, worker, connected_at)
+                   SELECT id, user_id, :worker, :now FROM unnest(:ids, :users) AS new (id, user_id)
                    ON CONFLICT (id) DO NOTHING)
-    UPDATE head SET detached_at = NULL, hold_until = NULL WHERE user_id = :user_id AND detached_at IS NOT NULL
-""")
-# The deleted row is still in the statement's snapshot, so it is left out by its ID.
+    UPDATE head SET detached_at = NULL, hold_until = NULL,
+                    workers = CASE WHEN :worker = ANY(head.workers) THEN head.workers ELSE head.workers || :worker END
+    FROM head AS before
+    WHERE head.user_id = ANY(:users) AND before.user_id = head.user_id
+      AND (head.detached_at IS NOT NULL OR NOT :worker = ANY(head.workers))
+    RETURNING head.user_id, before.detached_at IS NOT NULL AS returned
+""").bindparams(
+    bindparam("ids", type_=IDS), bindparam("users", type_=IDS), bindparam("worker", type_=PG_UUID(as_uuid=True))
+)
+# A deleted row is still in the statement's snapshot, so it is left out by its ID.
 DETACH = text("""
-    WITH removed AS (DELETE FROM connection WHERE id = :id)
-    UPDATE head SET detached_at = :now, hold_until = :hold_until
-    WHERE user_id = :user_id AND detached_at IS NULL
-      AND NOT EXISTS (SELECT FROM connection WHERE user_id = :user_id AND id <> :id)
+    WITH removed AS (DELETE FROM connection WHERE id = :id),
+         rest AS (SELECT ARRAY(SELECT DISTINCT worker FROM connection WHERE user_id = :user_id AND id <> :id) AS workers)
+    UPDATE head SET workers = rest.workers,
+                    detached_at = CASE WHEN rest.workers = '{}' THEN coalesce(head.detached_at, :now) END,
+                    hold_until = CASE WHEN rest.workers = '{}' AND head.detached_at IS NULL THEN :hold_until
+                                      ELSE head.hold_until END
+    FROM rest, head AS before
+    WHERE head.user_id = :user_id AND before.user_id = head.user_id
+      AND (NOT head.workers <@ rest.workers OR head.detached_at IS NULL AND rest.workers = '{}')
+    RETURNING rest.workers = '{}' AND before.detached_at IS NULL
 """)
 ATTACHED = text("SELECT EXISTS (SELECT FROM connection WHERE user_id = :user_id)")
 HOLD = text("SELECT detached_at, hold_until FROM head WHERE user_id = :user_id AND detached_at IS NOT NULL")
@@ -74,40 +97,64 @@ SETTLE = text(f"""
                       WHERE h.detached_at IS NOT NULL AND h.hold_until <= :now AND NOT {HOLDS_SOMETHING}
                       LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED)
 """)  # noqa: S608  # a condition of ours
-REGISTER = text("INSERT INTO worker (incarnation, started_at, lease_until) VALUES (:worker, :now, :lease_until)")
-RENEW = text("UPDATE worker SET lease_until = :lease_until WHERE incarnation = :worker")
-PAUSE_ORPHANS = text("""
-    UPDATE ticket SET paused = TRUE, changed_at = clock_timestamp()
-    WHERE status = 'WAITING' AND NOT paused AND NOT EXISTS
-          (SELECT FROM connection c WHERE c.user_id = ticket.user_id AND c.worker = :worker)
-""")
-DETACH_ORPHANS = text("""
-    UPDATE head SET detached_at = :now, hold_until = :hold_until
-    WHERE detached_at IS NULL AND NOT EXISTS
-          (SELECT FROM connection c WHERE c.user_id = head.user_id AND c.worker = :worker)
-""")
 PROLONG_HOLDS = text(f"""
     UPDATE head SET hold_until = :hold_until
     WHERE user_id IN (SELECT h.user_id FROM head h
                       WHERE h.detached_at IS NOT NULL AND h.hold_until < :hold_until AND {HOLDS_SOMETHING}
                       ORDER BY h.user_id FOR NO KEY UPDATE)
 """)  # noqa: S608  # a condition of ours
-# Who was told of a match is noted a moment later, and what a dead worker had not noted yet is not known any more: presence
-# decides about those members from here on.
-REACH_ORPHANS = text("""
-    UPDATE member SET reached_at = :now
-    WHERE room_kind = 'MATCH' AND left_at IS NULL AND reached_at IS NULL AND NOT EXISTS
-          (SELECT FROM connection c WHERE c.user_id = member.user_id AND c.worker = :worker)
+SHOWN_AWAY = text("""
+    SELECT DISTINCT m.user_id FROM member m JOIN head h ON h.user_id = m.user_id
+    WHERE m.user_id = ANY(:users) AND m.left_at IS NULL AND m.status = 'AWAY' AND h.detached_at IS NULL
+""").bindparams(bindparam("users", type_=IDS))
+BEGIN_SWEEP = text(f"""
+    SELECT clock_timestamp() AS began, (SELECT swept_at FROM lease WHERE name = '{LEADER}') AS swept_at
+""")  # noqa: S608  # a name of ours
+# Without a lease nobody else could lead, and its row is made here.
+END_SWEEP = text(f"""
+    INSERT INTO lease (name, holder, expires_at, swept_at) VALUES ('{LEADER}', :worker, :began, :began)
+    ON CONFLICT (name) DO UPDATE SET swept_at = greatest(lease.swept_at, excluded.swept_at)
+""")  # noqa: S608  # a name of ours
+OTHERS = text("SELECT incarnation FROM worker WHERE incarnation <> :worker")
+DEAD = text("SELECT incarnation FROM worker WHERE incarnation <> :worker AND lease_until <= clock_timestamp()")
+CONDEMN = text("""
+    UPDATE worker SET lease_until = '-infinity'
+    WHERE incarnation = :worker AND (:dead OR lease_until <= clock_timestamp())
 """)
-REMOVE_ORPHANS = text("DELETE FROM connection WHERE worker <> :worker")
-REMOVE_WORKERS = text("DELETE FROM worker WHERE incarnation <> :worker")
+# Shared: several may reap one worker, and whoever registers it again waits for the batch under way.
+CONDEMNED = text("SELECT lease_until = '-infinity' FROM worker WHERE incarnation = :worker FOR SHARE")
+HELD_BY = text("SELECT DISTINCT user_id FROM connection WHERE worker = :worker ORDER BY user_id LIMIT :limit")
+RELEASE = text("""
+    WITH gone AS (DELETE FROM connection WHERE worker = :worker AND user_id = ANY(:users) RETURNING user_id),
+         rest AS (SELECT user_id, ARRAY(SELECT DISTINCT c.worker FROM connection c
+                                        WHERE c.user_id = left_behind.user_id AND c.worker <> :worker) AS workers
+                  FROM (SELECT DISTINCT user_id FROM gone) AS left_behind)
+    UPDATE head SET workers = rest.workers,
+                    detached_at = CASE WHEN rest.workers = '{}' THEN coalesce(head.detached_at, :now) END,
+                    hold_until = CASE WHEN rest.workers = '{}' THEN greatest(head.hold_until, :hold_until) END
+    FROM rest WHERE head.user_id = rest.user_id
+    RETURNING head.user_id, rest.workers = '{}' AS detached
+""").bindparams(bindparam("users", type_=IDS))
+# Who was told of a match is noted a moment later, and what a dead worker had not noted yet is not known any more: presence
+# decides about those members from here on. In the order in which everybody locks several members.
+REACH = text("""
+    UPDATE member SET reached_at = :now
+    WHERE id IN (SELECT id FROM member
+                 WHERE user_id = ANY(:users) AND room_kind = 'MATCH' AND left_at IS NULL AND reached_at IS NULL
+                 ORDER BY room_id, position FOR NO KEY UPDATE)
+""").bindparams(bindparam("users", type_=IDS))
+LOCK_WORKER = text("SELECT FROM worker WHERE incarnation = :worker FOR UPDATE")
+BURY = text("""
+    DELETE FROM worker WHERE incarnation = :worker AND lease_until = '-infinity'
+      AND NOT EXISTS (SELECT FROM connection WHERE worker = :worker)
+""")
 
 BATCH = 1000
 """Users looked up or settled at once; the rest come a sweep later."""
 
 
 class ConnectionRepository:
-    """See `ports.Connections`. `worker` is the incarnation of this process.
+    """See `ports.Connections`. `worker` is the incarnation of this process; its own row is written by `leases.WorkerLease`.
 
     A hold is a head with `detached_at` and `hold_until`. Once it has ended with nothing held, `hold_until` becomes null: what the
     sweeps look at is who was detached lately, not everybody who ever was.
@@ -117,13 +164,20 @@ class ConnectionRepository:
         self._connection = connection
         self._worker = worker
 
-    async def attach(self, connection_id: UUID, user_id: UUID, now: datetime) -> bool:
-        values = {"id": connection_id, "user_id": user_id, "worker": self._worker, "now": now}
-        return (await self._connection.execute(ATTACH, values)).rowcount > 0
+    async def attach(self, connections: Mapping[UUID, UUID], now: datetime) -> Collection[UUID]:
+        ids, users = list(connections), list(connections.values())
+        values = {"ids": ids, "users": users, "worker": self._worker, "now": now}
+        try:
+            rows = await self._connection.execute(ATTACH, values)
+        except IntegrityError as error:
+            if getattr(error.orig, "sqlstate", None) == "23503":  # foreign_key_violation: the worker's row is gone.
+                raise Reaped from error
+            raise
+        return [row.user_id for row in rows if row.returned]
 
     async def detach(self, connection_id: UUID, user_id: UUID, now: datetime, hold_until: datetime) -> bool:
         values = {"id": connection_id, "user_id": user_id, "now": now, "hold_until": hold_until}
-        return (await self._connection.execute(DETACH, values)).rowcount > 0
+        return bool(await self._connection.scalar(DETACH, values))
 
     async def attached(self, user_id: UUID) -> bool:
         return bool(await self._connection.scalar(ATTACHED, {"user_id": user_id}))
@@ -147,17 +201,36 @@ class ConnectionRepository:
     async def prolong_holds(self, hold_until: datetime) -> None:
         await self._connection.execute(PROLONG_HOLDS, {"hold_until": hold_until})
 
-    async def register_worker(self, now: datetime, lease_until: datetime) -> None:
-        await self._connection.execute(REGISTER, {"worker": self._worker, "now": now, "lease_until": lease_until})
+    async def shown_away(self, user_ids: Collection[UUID]) -> Sequence[UUID]:
+        return list(await self._connection.scalars(SHOWN_AWAY, {"users": list(user_ids)}))
 
-    async def renew_worker(self, lease_until: datetime) -> None:
-        await self._connection.execute(RENEW, {"worker": self._worker, "lease_until": lease_until})
+    async def begin_sweep(self) -> tuple[datetime, timedelta | None]:
+        began, swept_at = (await self._connection.execute(BEGIN_SWEEP)).one()
+        return began, None if swept_at is None else began - swept_at
 
-    async def release_worker(self, now: datetime, hold_until: datetime) -> None:
-        mine = {"worker": self._worker}
-        await self._connection.execute(PAUSE_ORPHANS, mine)
-        await self.prolong_holds(hold_until)
-        await self._connection.execute(DETACH_ORPHANS, mine | {"now": now, "hold_until": hold_until})
-        await self._connection.execute(REACH_ORPHANS, mine | {"now": now})
-        await self._connection.execute(REMOVE_ORPHANS, mine)
-        await self._connection.execute(REMOVE_WORKERS, mine)
+    async def end_sweep(self, began: datetime) -> None:
+        await self._connection.execute(END_SWEEP, {"worker": self._worker, "began": began})
+
+    async def other_workers(self, *, dead: bool) -> Sequence[UUID]:
+        return list(await self._connection.scalars(DEAD if dead else OTHERS, {"worker": self._worker}))
+
+    async def condemn(self, worker: UUID, *, dead: bool) -> None:
+        await self._connection.execute(CONDEMN, {"worker": worker, "dead": dead})
+
+    async def condemned(self, worker: UUID) -> bool:
+        return bool(await self._connection.scalar(CONDEMNED, {"worker": worker}))
+
+    async def held_by(self, worker: UUID, limit: int) -> Sequence[UUID]:
+        return list(await self._connection.scalars(HELD_BY, {"worker": worker, "limit": limit}))
+
+    async def release(
+        self, worker: UUID, user_ids: Collection[UUID], now: datetime, hold_until: datetime
+    ) -> Collection[UUID]:
+        values = {"worker": worker, "users": list(user_ids), "now": now, "hold_until": hold_until}
+        detached = [row.user_id for row in await self._connection.execute(RELEASE, values) if row.detached]
+        await self._connection.execute(REACH, {"users": detached, "now": now})
+        return detached
+
+    async def bury(self, worker: UUID) -> bool:
+        await self._connection.execute(LOCK_WORKER, {"worker": worker})
+        return (await self._connection.execute(BURY, {"worker": worker})).rowcount > 0

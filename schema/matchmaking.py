@@ -55,7 +55,7 @@ class Ticket:
     async def room(self, info: Info) -> Room | None:
         if self.room_id is None:
             return None
-        found = (await info.context.services.directory.rooms((self.room_id,))).get(self.room_id)
+        found = await info.context.services.directory.room(self.room_id)
         return None if found is None else Room.of(found, info.context.signed_in.user_id, info.context.services.clock())
 
 

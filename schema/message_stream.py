@@ -188,6 +188,8 @@ class _Merged:
                 lambda uow: uow.messages.after(self._room_id, seq, REPLAYED_AT_ONCE, REPLAYED_BYTES)
             )
         )
+        if await self._telling.outside_now(self._room_id):
+            return ()
         size = sum(len(message.ciphertext) for message in page)
         # Whatever a page had no place for would have had it here.
         self._behind = len(page) == REPLAYED_AT_ONCE or size > REPLAYED_BYTES - LONGEST_CIPHERTEXT

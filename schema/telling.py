@@ -106,6 +106,11 @@ class Telling:
         """Whether the viewer holds no seat in the room."""
         return await self._held_seat(room_id) is None
 
+    async def outside_now(self, room_id: UUID) -> bool:
+        """The same, whoever changed the room: after reading what may be newer than what is known of the room here."""
+        room = await patiently(partial(self._services.directory.room, room_id))
+        return room is None or not room.holds(self._user_id)
+
     async def seat_ended(self, seat: Member) -> bool:
         """Whether the viewer does not hold that seat any more. Whoever is back has another place in the order of joining, and lacks
         what happened meanwhile.

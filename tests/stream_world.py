@@ -105,6 +105,10 @@ class FakeDirectory:
             raise Unavailable(0.001)
         return {room_id: self.known[room_id] for room_id in ids if room_id in self.known}
 
+    async def room(self, room_id: UUID) -> Room | None:
+        """One of them."""
+        return (await self.rooms((room_id,))).get(room_id)
+
 
 @dataclass
 class World:

@@ -198,7 +198,7 @@ async def test_a_seat_taken_without_a_connection_is_held_for_a_minute(world: Wor
     world.clock.forward(seconds=1)
     assert await lost() == {ada.user_id}
     assert timedelta(seconds=60) == HOLD
-    await world.presence.sweep()
+    await world.sweeps.sweep()
     room = await world.room(room.id)
     assert [member.user_id for member in room.inside] == [ben.user_id]
     assert seat(room, ben).role is MemberRole.OWNER

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from api.presence import Reached
+from api.reached import Reached
 from domain.errors import RateLimited, Unauthenticated
 from domain.ports import UnitOfWork
 from domain.rooms.room import MediaState, MemberRole, MemberStatus, RoomKind

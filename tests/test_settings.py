@@ -33,8 +33,13 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ({"ICE_URLS": "http://stun.example"}, "PARLEY_ICE_URLS must list URLs"),
         ({"ICE_URLS": "turn:turn.example"}, "PARLEY_TURN_SECRET"),
         ({"DATABASE_URL": "mysql://x"}, "PARLEY_DATABASE_URL must be a URL like"),
-        ({"BUS_URL": "redis://x"}, "PARLEY_BUS_URL must be memory://"),
-        ({"WORKERS": "4"}, "PARLEY_WORKERS must be 1"),
+        ({"DIRECT_DATABASE_URL": "localhost"}, "PARLEY_DIRECT_DATABASE_URL must be a URL like"),
+        ({"DIRECT_DATABASE_URL": "postgresql://x"}, "PARLEY_DATABASE_URL, which must be set too"),
+        ({"BUS_URL": "amqp://x"}, "PARLEY_BUS_URL must be memory://, a Redis"),
+        ({"BUS_URL": "redis://"}, "PARLEY_BUS_URL must be memory://, a Redis"),
+        ({"BUS_URL": "memory"}, "PARLEY_BUS_URL must be memory://, a Redis"),
+        ({"BUS_URL": "redis://[::1"}, "PARLEY_BUS_URL must be memory://, a Redis"),
+        ({"WORKERS": "4"}, "PARLEY_WORKERS is 4, and the in-memory bus lives in one process: set PARLEY_BUS_URL"),
         ({"ENVIRONMENT": "production"}, "PARLEY_SECRETS must be set in production"),
         ({"ENVIRONMENT": "production", "SECRETS": "k:x", "RATE_LIMITS": "off"}, "PARLEY_RATE_LIMITS may be off only"),
     ],
@@ -51,6 +56,27 @@ def test_a_mistake_is_told_in_one_sentence(
     assert sentence in caught.value.mistakes[0]
     assert caught.value.mistakes[0].endswith(".")
     assert "\n" not in caught.value.mistakes[0]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:sesame@localhost:6379/0",
+        "rediss://redis.example",
+        "valkey://localhost",
+        "unix:///run/redis.sock",
+        "postgresql://",
+        "postgresql://parley@localhost/other",
+    ],
+)
+def test_any_bus_but_the_one_in_memory_lets_several_serve(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Redis in all its forms, or the database that is there anyway."""
+    assert not load().scaled
+    monkeypatch.setenv("PARLEY_BUS_URL", url)
+    monkeypatch.setenv("PARLEY_WORKERS", "4")
+    assert load().scaled
+    assert load().bus_url == url
+    assert "sesame" not in repr(load())
 
 
 def test_two_mistakes_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

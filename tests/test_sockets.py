@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
@@ -12,9 +12,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from api import loops
 from api import presence as api_presence
+from api import reached as api_reached
 from api.buckets import SOCKETS_BURST, LocalThrottle
-from api.presence import Presence, Reached
+from api.presence import Presence
+from api.reached import Reached
 from domain import presence as domain_presence
 from domain.errors import RateLimited, Unavailable
 from domain.identity import Caller, SessionScope
@@ -64,7 +67,7 @@ def presence_over(transact: Any, **parts: Any) -> Presence:  # noqa: ANN401  # a
 
     needs: dict[str, Any] = {
         "read": transact, "clock": Clock(), "resume": RESUME, "control_version": lambda _: 0, "standing": stands,
-        "attached": lambda: None, "opening": lambda _: None,
+        "attached": lambda: None, "opening": lambda _: None, "watch": lambda _: nullcontext(), "reaped": lambda: None,
     }  # fmt: skip
     return Presence(transact=transact, **(needs | parts))
 
@@ -292,15 +295,12 @@ async def test_one_user_that_cannot_be_swept_does_not_keep_the_others(
 
     monkeypatch.setattr(domain_presence, "lose", failing)
     world.clock.forward(seconds=21)
-    await world.presence.sweep()
+    await world.sweeps.sweep()
     assert not any([(await world.room(room.id)).open for _, _, room in matches])  # The others' partners were lost too.
 
 
-async def test_loops_survive_what_their_steps_raise(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_loops_survive_what_their_steps_raise() -> None:
     """A sweep that died in silence would leave everybody's partner hanging until the next restart."""
-    monkeypatch.setattr(api_presence, "SWEEP_SECONDS", 0.001)
-    faulty = Faulty()
-    presence = presence_over(faulty)
     steps = 0
 
     async def sweep() -> None:
@@ -308,8 +308,7 @@ async def test_loops_survive_what_their_steps_raise(monkeypatch: pytest.MonkeyPa
         steps += 1
         raise RuntimeError if steps % 2 else Unavailable
 
-    monkeypatch.setattr(presence, "sweep", sweep)
-    async with presence.running():
+    async with loops.running("sweep", 0.001, sweep):
         await until(lambda: steps > 5)
     ended = steps
     await asyncio.sleep(0.01)
@@ -318,8 +317,8 @@ async def test_loops_survive_what_their_steps_raise(monkeypatch: pytest.MonkeyPa
 
 async def test_members_are_noted_as_reached_once_and_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every event of a busy room would otherwise be an update of the database."""
-    monkeypatch.setattr(api_presence, "REACHED_SECONDS", 0.001)
-    monkeypatch.setattr(api_presence, "REACHED_KEPT", 10)
+    monkeypatch.setattr(api_reached, "REACHED_SECONDS", 0.001)
+    monkeypatch.setattr(api_reached, "REACHED_KEPT", 10)
     faulty, members = Faulty(), [uuid4() for _ in range(20)]
     reached = Reached(transact=faulty, clock=Clock())
     faulty.down = True

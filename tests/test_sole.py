@@ -14,7 +14,8 @@ import pytest
 
 from api import sole
 from api.refusal import Refusal
-from api.sole import LOCK_KEY, sole_server
+from api.sole import LOCK_KEY, one_of_many, sole_server
+from tests.waiting import until
 
 HOLDER = """
     SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
@@ -48,6 +49,12 @@ async def holder(connection: asyncpg.Connection, other_than: int | None = None) 
             await asyncio.sleep(0.01)
 
 
+async def two_others(connection: asyncpg.Connection, than: int) -> bool:
+    """Whether two sessions hold the lock, neither of them that one."""
+    holders = {row["pid"] for row in await connection.fetch(HOLDER)}
+    return len(holders) == 2 and than not in holders
+
+
 async def test_a_second_server_is_refused_until_the_first_has_gone(database_url: str) -> None:
     """Two in-memory inboxes over one database lose events."""
     async with sole_server(database_url, lambda: None):
@@ -56,6 +63,45 @@ async def test_a_second_server_is_refused_until_the_first_has_gone(database_url:
                 pass
     async with sole_server(database_url, lambda: None):
         pass
+
+
+async def test_servers_that_share_a_bus_share_the_lock_and_keep_one_without_out(database_url: str) -> None:
+    """Any number of them serve one database; what a server holds in memory they would never see."""
+    async with one_of_many(database_url, lambda: None), one_of_many(database_url, lambda: None):
+        with pytest.raises(Refusal, match="set PARLEY_BUS_URL for both"):
+            async with sole_server(database_url, lambda: None):
+                pass
+    async with sole_server(database_url, lambda: None):
+        with pytest.raises(Refusal, match="give it the PARLEY_BUS_URL of this one"):
+            async with one_of_many(database_url, lambda: None):
+                pass
+
+
+async def test_a_shared_lock_that_was_lost_is_taken_again(database_url: str) -> None:
+    """PostgreSQL was restarted under four workers: each of them goes on, and the lock is theirs again."""
+    lost: list[bool] = []
+    async with asking(database_url) as other, one_of_many(database_url, lambda: lost.append(True)):
+        first = await holder(other)
+        async with one_of_many(database_url, lambda: lost.append(True)):
+            await other.execute("SELECT pg_terminate_backend($1)", first)
+            await until(lambda: two_others(other, first))
+        with pytest.raises(Refusal):
+            async with sole_server(database_url, lambda: None):
+                pass
+    assert not lost
+
+
+async def test_a_server_alone_that_was_faster_stops_those_with_a_bus(database_url: str) -> None:
+    """It got in while they could not reach the database: what it holds in memory is all that counts now."""
+    lost = asyncio.Event()
+    async with asking(database_url) as other, one_of_many(database_url, lost.set):
+        first = await holder(other)
+        waiting = asyncio.create_task(other.execute("SELECT pg_advisory_lock($1)", LOCK_KEY))
+        async with asking(database_url) as killer:
+            await killer.execute("SELECT pg_terminate_backend($1)", first)
+        await waiting
+        async with asyncio.timeout(10):
+            await lost.wait()
 
 
 async def test_a_lost_lock_is_taken_again(database_url: str) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from domain.errors import Unavailable
 from domain.stats import Stats
-from persistence.stats import DatabaseStats
+from persistence.stats import LOCK_KEY, READ, DatabaseStats
 from schema.api import schema
 from tests.waiting import until
 from tests.world import Clock, World, open_world
@@ -37,7 +37,6 @@ class Counted:
         self.asked = 0
         self.online = 0
         self.down = False
-        self.seconds = 0.0
         self.now = 100.0
         self.free = asyncio.Event()
         self.free.set()
@@ -57,13 +56,28 @@ class Counted:
             raise Unavailable
         yield self
 
-    async def execute(self, *_: object) -> Any:  # noqa: ANN401  # a result of SQLAlchemy's
-        """The figures."""
+    async def execute(self, statement: object, *_: object) -> Any:  # noqa: ANN401  # a result of SQLAlchemy's
+        """The figures, which nobody else has counted."""
+        if statement is READ:
+            return SimpleNamespace(one_or_none=lambda: None)
         self.asked += 1
         await self.free.wait()
-        self.now += self.seconds
-        row = SimpleNamespace(online=self.online, waiting=0, in_call=0, open_rooms=0, matches=0, median=None)
-        return SimpleNamespace(one=lambda: row)
+        row = SimpleNamespace(
+            online=self.online, waiting=0, in_call=0, open_rooms=0, matches_last_hour=0, median_wait_seconds=None
+        )
+        return SimpleNamespace(one_or_none=lambda: row)
+
+
+async def counted_anew(world: World) -> Stats:
+    """The figures as they are counted a second later."""
+    await age(world)
+    return await DatabaseStats(world.database.reading, world.clock).now()
+
+
+async def age(world: World) -> None:
+    """Makes the figures due."""
+    async with world.database.reading() as connection:
+        await connection.execute(text("UPDATE figures SET counted_at = clock_timestamp() - interval '1 second'"))
 
 
 async def test_figures_count_what_is_there(world: World) -> None:
@@ -84,7 +98,7 @@ async def test_figures_count_what_is_there(world: World) -> None:
             await connection.execute(
                 text("UPDATE ticket SET enqueued_at = :enqueued, matched_at = :matched WHERE room_id = :room"), times
             )
-    figures = await world.stats.now()
+    figures = await counted_anew(world)
     assert replace(figures, median_wait_seconds=None) == Stats(4, 1, 4, 2, 3, None)
     assert figures.median_wait_seconds == 4.0
 
@@ -93,7 +107,7 @@ async def test_somebody_in_two_rooms_is_one_in_a_call(world: World) -> None:
     """Figures that count seats would show more people talking than there are."""
     ada, bob, _ = await world.pair()
     await world.open_room(ada, bob, await world.user("Cid"))
-    figures = await world.stats.now()
+    figures = await counted_anew(world)
     assert (figures.in_call, figures.open_rooms) == (3, 2)
 
 
@@ -102,7 +116,7 @@ async def test_matches_count_for_an_hour(world: World) -> None:
     await world.pair()
     async with world.database.engine.begin() as connection:
         await connection.execute(text("UPDATE ticket SET matched_at = :at"), {"at": world.clock() - timedelta(hours=1)})
-    figures = await world.stats.now()
+    figures = await counted_anew(world)
     assert (figures.matches_last_hour, figures.median_wait_seconds, figures.in_call) == (0, None, 2)
 
 
@@ -126,17 +140,72 @@ async def test_however_many_ask_the_database_counts_once_a_second() -> None:
     assert counted.asked == 2
 
 
-async def test_a_count_that_takes_long_is_made_less_often() -> None:
-    """With hundreds of thousands of matches an hour the figures get older, and the queue stays fast."""
-    counted = Counted()
-    counted.seconds = 0.5
-    await counted.stats.now()
-    counted.now += 4.4
-    await counted.stats.now()
-    assert counted.asked == 1
-    counted.now += 0.2
-    await counted.stats.now()
-    assert counted.asked == 2
+async def test_a_count_that_takes_long_is_made_less_often(world: World) -> None:
+    """With hundreds of thousands of matches an hour the figures get older, and the queue stays fast: on all workers together."""
+    await world.pair()
+    async with world.database.engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE ticket RENAME TO quick"))
+        await connection.execute(text("CREATE VIEW ticket AS SELECT quick.* FROM quick, pg_sleep(0.2)"))
+    assert (await counted_anew(world)).online == 2
+    async with world.database.reading() as connection:
+        due = await connection.scalar(text("SELECT counted_at - clock_timestamp() FROM figures"))
+    assert timedelta(seconds=0.5) < due < timedelta(seconds=60)
+    async with world.database.reading() as connection:
+        await connection.execute(text("DELETE FROM connection"))
+    assert (await DatabaseStats(world.database.reading, world.clock).now()).online == 2
+
+
+@asynccontextmanager
+async def somebody_counts(world: World) -> AsyncIterator[None]:
+    """Another worker is at it while the context is open."""
+    async with world.database.engine.begin() as connection:
+        await connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK_KEY})"))
+        yield
+
+
+async def test_while_one_worker_counts_the_others_show_what_is_there(world: World) -> None:
+    """A landing page does not wait for a count that somebody else makes."""
+    await counted_anew(world)
+    await world.pair()
+    async with somebody_counts(world):
+        assert (await counted_anew(world)).online == 0
+    assert (await counted_anew(world)).online == 2
+
+
+async def test_the_first_figures_are_waited_for(world: World) -> None:
+    """Nothing was ever counted: whoever asks while another worker makes the first count gets an answer, and a true one."""
+    await world.pair()
+    async with somebody_counts(world):
+        asking = asyncio.create_task(DatabaseStats(world.database.reading, world.clock).now())
+        await asyncio.wait((asking,), timeout=0.3)
+        assert not asking.done()
+    assert (await asking).online == 2
+
+
+async def test_all_workers_share_one_count_and_see_each_others_people(database_url: str) -> None:
+    """Sums of what each worker knows would count somebody with two tabs twice; forty counts a second would be a load."""
+    async with open_world(database_url) as world, open_world(database_url, one_of_several=True) as other:
+        ada, *_ = await world.pair()
+        await other.connect(ada)  # A second tab, on another worker.
+        await other.connect(await other.user("Cid"))
+        answers = await asyncio.gather(
+            *(DatabaseStats(each.database.reading, each.clock).now() for each in (world, other) for _ in range(5))
+        )
+        assert {(figures.online, figures.in_call) for figures in answers} == {(3, 2)}
+        async with world.database.reading() as connection:
+            counted_at = await connection.scalar(text("SELECT counted_at FROM figures"))
+            await DatabaseStats(other.database.reading, other.clock).now()
+            assert await connection.scalar(text("SELECT counted_at FROM figures")) == counted_at
+
+
+async def test_the_people_of_a_dead_worker_count_no_more(database_url: str) -> None:
+    """A worker that was killed leaves its connections behind until it is reaped; nobody is there."""
+    async with open_world(database_url) as world, open_world(database_url, one_of_several=True) as killed:
+        await world.connect(await world.user())
+        await killed.pair()
+        assert (await counted_anew(world)).online == 3
+        await killed.lease.release()
+        assert (await counted_anew(world)).online == 1
 
 
 async def test_the_stream_tells_what_changed_and_outlasts_an_outage() -> None:

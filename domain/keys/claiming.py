@@ -46,7 +46,7 @@ async def claim_key_bundle(
     hold different seats in one open room, `NoKeys` when the member published none, and `RateLimited`.
     """
     check_request_id(request_id)
-    room, seat, member = _seats(await directory.room_of_member(member_id), claimer_id, member_id)
+    room, seat, member = _seats(await directory.room_of_member(member_id, claimer_id), claimer_id, member_id)
     reached(seat.id)
 
     async def peek(uow: UnitOfWork) -> ClaimedBundle | None:

@@ -47,10 +47,22 @@ class Hub(Protocol):
 
 
 class Directory(Protocol):
-    """Rooms as they are now, for showing and for authority; a batch of rooms costs at most one query."""
+    """Rooms for showing and for authority; a batch of rooms costs at most one query.
 
-    async def rooms(self, room_ids: Iterable[UUID]) -> Mapping[UUID, Room]: ...
-    async def room_of_member(self, member_id: UUID) -> Room | None: ...
+    What this process changed, and what an event that it has read tells of, is seen at once; what else other workers changed, within
+    a second.
+    """
+
+    async def rooms(self, room_ids: Iterable[UUID]) -> Mapping[UUID, Room]:
+        """Those of the rooms that exist, by ID."""
+
+    async def room(self, room_id: UUID) -> Room | None:
+        """The room as it is now, whoever changed it: for who asks first, and for what goes on from an end of an inbox."""
+
+    async def room_of_member(self, member_id: UUID, seen_by: UUID | None = None) -> Room | None:
+        """The room of the member, who is inside or has left. That user `seen_by` and the member do not both hold seats in it is
+        not said before it was looked at afresh.
+        """
 
 
 class Transcript(Protocol):
@@ -80,7 +92,7 @@ class SignalPost(Protocol):
 
 
 class StatsSource(Protocol):
-    """Figures, at most a second old."""
+    """Figures of all workers together, at most two seconds old, or as old as it takes to count them."""
 
     async def now(self) -> Stats: ...
     async def next(self, seen: Stats) -> Stats:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from domain.chat import Message
@@ -80,8 +80,8 @@ class Tickets(Protocol):
     async def save(self, ticket: Ticket) -> None:
         """Writes status, preferences, widening and room; the matcher sees the change."""
 
-    async def pause(self, user_id: UUID, *, paused: bool) -> None:
-        """Sets whether the user's WAITING ticket is offered to partners; it keeps its place."""
+    async def pause(self, user_ids: Collection[UUID], *, paused: bool) -> None:
+        """Sets whether the users' WAITING tickets are offered to partners; they keep their places."""
 
     async def changed_since(self, since: datetime | None) -> tuple[datetime, Sequence[PoolTicket], Sequence[UUID]]:
         """The time, and what was written at or after `since`: the tickets that wait, and the IDs of those that ended. For None
@@ -252,8 +252,11 @@ class Suspensions(Protocol):
 class Connections(Protocol):
     """Sockets of users, a row each, with the worker that holds them."""
 
-    async def attach(self, connection_id: UUID, user_id: UUID, now: datetime) -> bool:
-        """Adds the row; returns whether the user was detached before. Call with the user's head locked."""
+    async def attach(self, connections: Mapping[UUID, UUID], now: datetime) -> Collection[UUID]:
+        """Adds rows, user by connection; returns those users who were detached before. Call with their heads locked.
+
+        Raises `presence.Reaped` when this worker is not registered any more.
+        """
 
     async def detach(self, connection_id: UUID, user_id: UUID, now: datetime, hold_until: datetime) -> bool:
         """Deletes that row alone; returns whether it was the last and the user is detached since. Call with the head locked."""
@@ -279,16 +282,40 @@ class Connections(Protocol):
     async def prolong_holds(self, hold_until: datetime) -> None:
         """Whatever is held for anybody detached is held until then at least."""
 
-    async def register_worker(self, now: datetime, lease_until: datetime) -> None:
-        """Enters this process as a worker: its connections need that."""
+    async def shown_away(self, user_ids: Collection[UUID]) -> Sequence[UUID]:
+        """Those of the users who are attached and hold a seat that is AWAY."""
 
-    async def renew_worker(self, lease_until: datetime) -> None: ...
+    async def begin_sweep(self) -> tuple[datetime, timedelta | None]:
+        """The database's time, and how long before it the last sweep of any worker began that succeeded; None before the first."""
 
-    async def release_worker(self, now: datetime, hold_until: datetime) -> None:
-        """Deletes all other workers, which are known to be gone, with their connections: their users count as detached from now
-        on, with their tickets paused, and as reached in their matches. Whatever is held for anybody detached is held until
-        `hold_until` at least.
+    async def end_sweep(self, began: datetime) -> None:
+        """The sweep that began at that time of the database's succeeded. Call outside of a transaction: this writes the leader's
+        lease, and a process that stood still with that row locked would keep everybody from leading.
         """
+
+    async def other_workers(self, *, dead: bool) -> Sequence[UUID]:
+        """All workers but this one, or those only whose lease has ended."""
+
+    async def condemn(self, worker: UUID, *, dead: bool) -> None:
+        """Begins to reap the worker, if its lease has ended or it is known to be `dead`: renewing its lease fails from now on, and
+        it has to register again.
+        """
+
+    async def condemned(self, worker: UUID) -> bool:
+        """Whether the worker is being reaped; it stays so until the unit has ended."""
+
+    async def held_by(self, worker: UUID, limit: int) -> Sequence[UUID]:
+        """The first users of whom the worker holds a connection, in the order of their IDs."""
+
+    async def release(
+        self, worker: UUID, user_ids: Collection[UUID], now: datetime, hold_until: datetime
+    ) -> Collection[UUID]:
+        """Deletes the worker's connections of these users, and returns those who have no other: they are detached from now on, and
+        count as reached in their match. Call with their heads locked.
+        """
+
+    async def bury(self, worker: UUID) -> bool:
+        """Deletes a condemned worker that holds nothing any more; returns whether it did."""
 
 
 class UnitOfWork(Protocol):

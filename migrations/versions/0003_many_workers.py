@@ -34,7 +34,7 @@ def upgrade() -> None:
         sa.Column("previous", sa.BigInteger(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("payload", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("slot", "user_id", "seq", name=op.f("pk_inbox_event")),
+        sa.PrimaryKeyConstraint("user_id", "seq", "slot", name=op.f("pk_inbox_event")),
         postgresql_partition_by="LIST (slot)",
     )
     op.create_table(
@@ -52,7 +52,7 @@ def upgrade() -> None:
         sa.Column("receiver_id", sa.Uuid(), nullable=False),
         sa.Column("client_id", sa.String(), nullable=False),
         sa.Column("signal_id", sa.Uuid(), nullable=False),
-        sa.PrimaryKeyConstraint("slot", "sender_id", "receiver_id", "client_id", name=op.f("pk_signal_receipt")),
+        sa.PrimaryKeyConstraint("sender_id", "receiver_id", "client_id", "slot", name=op.f("pk_signal_receipt")),
         postgresql_partition_by="LIST (slot)",
     )
     # Their rows are short-lived and never changed: vacuum and compression would be work for nothing.

@@ -39,14 +39,19 @@ WRITE: Final = f"""
 
 @dataclass(slots=True)
 class News:
-    """What one user was told by one commit: events behind `seq`, and who has to know."""
+    """What one user was told by one commit: events behind `place`, and who has to know."""
 
     user_id: UUID
-    seq: int
+    place: Position
     workers: tuple[UUID, ...]
     entries: list[Entry] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     """Bytes of the entries' payloads."""
+
+    @property
+    def end(self) -> int:
+        """The sequence number of the last of them."""
+        return self.place.seq + len(self.entries)
 
 
 class Numbered:
@@ -69,9 +74,9 @@ class Numbered:
             head = heads[user_id]
             news = self.news.get(user_id)
             if news is None:
-                news = self.news[user_id] = News(user_id, head.seq, head.workers)
+                news = self.news[user_id] = News(user_id, Position(epoch, head.seq), head.workers)
                 self._latest[user_id] = [*head.latest, *(0 for _ in range(len(KINDS) - len(head.latest)))]
-            seq, kind, latest = news.seq + len(news.entries) + 1, KINDS[type(event)], self._latest[user_id]
+            seq, kind, latest = news.end + 1, KINDS[type(event)], self._latest[user_id]
             payload = encode(event)
             self._rows.append((user_id, seq, kind, latest[kind], payload))
             latest[kind] = seq
@@ -79,7 +84,7 @@ class Numbered:
             news.entries.append(Entry(Position(epoch, seq), at, event))
         for user_id in controls:
             if user_id not in self.news and (known := heads.get(user_id)) is not None:
-                self.news[user_id] = News(user_id, known.seq, known.workers)
+                self.news[user_id] = News(user_id, Position(epoch, known.seq), known.workers)
                 self._latest[user_id] = list(known.latest)
 
     def arguments(self) -> tuple[object, ...]:
@@ -88,7 +93,7 @@ class Numbered:
         rows = self._rows
         return (
             users,
-            [news.seq + len(news.entries) for news in self.news.values()],
+            [news.end for news in self.news.values()],
             ["{" + ",".join(map(str, self._latest[user_id])) + "}" for user_id in users],
             [int(user_id in self._controls) for user_id in users],
             [row[0] for row in rows],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import orjson
+import structlog
 
 from domain.events import (
     KeysPublished,
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from domain.signaling import Signal
 
     Fields = dict[str, Any]
+
+log = structlog.get_logger(__name__)
 
 KINDS: Final[Mapping[type[Event], int]] = {
     QueueJoined: 0,
@@ -76,9 +79,15 @@ def encode(event: Event) -> bytes:
 
 
 def decode(kind: int, payload: bytes) -> Event | None:
-    """The event; None for a kind that only a newer version knows."""
+    """The event; None for what only a newer version can read, so that it does not keep the events beside it from anybody."""
     make = _DECODERS.get(kind)
-    return None if make is None else make(orjson.loads(payload))
+    if make is None:
+        return None
+    try:
+        return make(orjson.loads(payload))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        log.warning("an event could not be read", kind=kind, error=type(error).__name__)
+        return None
 
 
 def _queue_joined(f: Fields) -> Event:

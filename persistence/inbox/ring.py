@@ -57,9 +57,10 @@ class InboxEventRow(Row, table=True):
     __tablename__ = EVENTS.table
     __table_args__ = ({"postgresql_partition_by": "LIST (slot)"},)
 
-    slot: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    # The key begins with what is looked for: within a partition the slot says nothing.
     user_id: UUID = Field(primary_key=True)
     seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    slot: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     kind: int = Field(sa_column=Column(SmallInteger, nullable=False))
     previous: int = Field(sa_column=Column(BigInteger, nullable=False))
     """The sequence number of the user's last event of that kind before, 0 for none: so a reader sees that one is missing."""
@@ -75,10 +76,10 @@ class SignalReceiptRow(Row, table=True):
     __tablename__ = RECEIPTS.table
     __table_args__ = ({"postgresql_partition_by": "LIST (slot)"},)
 
-    slot: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     sender_id: UUID = Field(primary_key=True)
     receiver_id: UUID = Field(primary_key=True)
     client_id: str = Field(primary_key=True)
+    slot: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     signal_id: UUID
 
 
@@ -92,13 +93,18 @@ async def turn(reading: Callable[[], AbstractAsyncContextManager[AsyncConnection
         async with reading() as connection:
             slot = await connection.scalar(text(f"SELECT ({ring.slot} + 1) % {ring.partitions}"))
             name = ring.names[int(slot or 0)]
-            used = await connection.scalar(text(f"SELECT EXISTS (SELECT FROM {name})"))  # noqa: S608  # names of ours
-            if used and await _truncated(connection, ring, name):
-                emptied.append(name)
+            if await _used(connection, name):
+                await _truncate(connection, ring, name)
+                if not await _used(connection, name):
+                    emptied.append(name)
     return emptied
 
 
-async def _truncated(connection: AsyncConnection, ring: Ring, name: str) -> bool:
+async def _used(connection: AsyncConnection, name: str) -> bool:
+    return bool(await connection.scalar(text(f"SELECT EXISTS (SELECT FROM {name})")))  # noqa: S608  # names of ours
+
+
+async def _truncate(connection: AsyncConnection, ring: Ring, name: str) -> None:
     # One statement, so that neither the limit nor the lock outlasts it; the slot is looked at again under the lock: a process that
     # stood still between the two would throw away what is written now.
     statement = f"""
@@ -111,7 +117,5 @@ async def _truncated(connection: AsyncConnection, ring: Ring, name: str) -> bool
     try:
         await connection.execute(text(statement))
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == BUSY:
-            return False
-        raise
-    return True
+        if getattr(error.orig, "sqlstate", None) != BUSY:
+            raise

@@ -120,7 +120,7 @@ class Socket:
     @classmethod
     async def open(
         cls, url: str, token: str | None = None, *, after: str | None = None, origin: str | None = None
-    ) -> Socket:
+    ) -> Self:
         """Connects to the HTTP address of the API and initialises. Raises `Closed` when the server refuses."""
         connection = await connect(
             url.replace("http", "ws", 1),

@@ -10,7 +10,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import httpx
 import psutil
@@ -34,6 +34,11 @@ def free_port() -> int:
 class Server:
     """`python -m api serve`, from `start` to `stop`. Settings are given without their prefix: `skip_cooldown_seconds=2`."""
 
+    forgetful: ClassVar[bool] = True
+    """Whether inboxes end with it, so that its clients are told to start anew: in memory they do, in PostgreSQL they do not."""
+    program: ClassVar[tuple[str, ...]] = ("api", "serve")
+    """The module that is run, and its arguments."""
+
     def __init__(self, data_dir: Path, /, **settings: object) -> None:
         self.data_dir = data_dir
         self.port = free_port()
@@ -48,6 +53,17 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def urls(self) -> list[str]:
+        """The same, as of several."""
+        return [self.url]
+
+    @property
+    def dsn(self) -> str:
+        """The address of the PostgreSQL that it started for itself."""
+        socket_folder = (self.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[4]
+        return f"postgresql://parley@/parley?host={socket_folder}&port=5432"
+
+    @property
     def process(self) -> subprocess.Popen[bytes]:
         """The server's process, running or ended."""
         assert self._process is not None, "the server was not started"
@@ -57,6 +73,11 @@ class Server:
     def pid(self) -> int:
         """The server's process ID."""
         return self.process.pid
+
+    @property
+    def pids(self) -> list[int]:
+        """The same, as of several."""
+        return [self.pid]
 
     def __enter__(self) -> Self:
         return self.start()
@@ -78,7 +99,7 @@ class Server:
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
         with self.printed.open("ab") as out, self.logged.open("ab") as err:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "api", "serve"],
+                [sys.executable, "-m", *self.program],
                 cwd=self.data_dir.parent,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -149,6 +170,15 @@ class Server:
             with suppress(psutil.NoSuchProcess):
                 leftover.kill()
 
+    def workers(self) -> dict[int, psutil.Process]:
+        """The processes that serve, by ID, if it has several."""
+        found = {}
+        for process in self.leftovers():
+            with suppress(psutil.Error):  # It may end while we look.
+                if "api.worker" in process.cmdline():
+                    found[process.pid] = process
+        return found
+
     def crash_database(self) -> None:
         """Kills one of the embedded PostgreSQL's own processes: it then throws everybody out, and recovers within a second."""
         serving = next(p for p in self.leftovers() if p.cmdline()[0].startswith("postgres: parley: parley parley"))
@@ -156,7 +186,7 @@ class Server:
         serving.wait(STOP_DEADLINE)
 
     def leftovers(self) -> list[psutil.Process]:
-        """Processes that belong to this server: its own group, and PostgreSQL on its data directory, whoever's child it is."""
+        """Processes that belong to this server: its own session, and PostgreSQL on its data directory, whoever's child it is."""
         return [process for process in psutil.process_iter() if self._owns(process)]
 
     def none_left(self, within: float = 10.0) -> bool:
@@ -176,7 +206,7 @@ class Server:
         try:
             if process.status() == psutil.STATUS_ZOMBIE:
                 return False
-            if process.pid == self.pid or os.getpgid(process.pid) == self.pid:
+            if process.pid == self.pid or os.getsid(process.pid) == self.pid:
                 return True
             return process.name() == "postgres" and _lies_in(process.cwd(), self.data_dir)
         except (psutil.Error, OSError):

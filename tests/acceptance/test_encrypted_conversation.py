@@ -419,8 +419,7 @@ def encodings(value: bytes) -> list[bytes]:
 @asynccontextmanager
 async def database(server: Server) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
     """The server's own PostgreSQL, as its operator may look into it."""
-    socket_folder = (server.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[4]
-    connection = await asyncpg.connect(host=socket_folder, port=5432, user="parley", database="parley")
+    connection = await asyncpg.connect(server.dsn)
     try:
         yield connection
     finally:

@@ -130,6 +130,7 @@ async def test_match_events_tell_the_way_into_a_match_and_out(newcomer: Newcomer
     """A front end that only shows the queue subscribes to that alone, and is not woken by every candidate."""
     ada, ben = await newcomer("Ada"), await newcomer("Ben")
     events = await (await ada.connect()).subscribe(documents.MATCH_EVENTS)
+    await events.until("MatchSnapshot")
     seat, other_seat = await meet(ada, ben, interest)
     await ben.send(other_seat.partner_id, {"offer": {"sdp": "not for this view"}})
     await ada.skip(seat.room_id)

@@ -16,9 +16,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
-from api.presence import LEASE
 from persistence.database import POOL_SIZE, Database
 from persistence.directory import CachedRooms, Directory
+from persistence.leases import WorkerLease
 from persistence.transcript import RecentMessages, Transcript
 from tests.world.keys import Keys
 from tests.world.matching import ANYONE, seat
@@ -54,23 +54,25 @@ async def open_world(
     clock = clock or Clock()
     inbox, cache = Recorder(clock), CachedRooms()
     recent = RecentMessages()
+    worker = uuid4()
     database = Database(
         database_url,
         outbox=inbox,
         cache=cache,
         messages=recent,
-        worker=uuid4(),
+        worker=worker,
         clock=clock,
         pool_size=pool_size,
     )
     directory, transcript = Directory(cache, database.reading), Transcript(recent, database.reading)
-    world = World(database, inbox, directory, transcript, clock)
+    lease = WorkerLease(database_url, worker)
+    world = World(database, lease, inbox, directory, transcript, clock)
     try:
-        if one_of_several:
-            await database.transact(lambda uow: uow.connections.register_worker(clock(), clock() + LEASE))
-        else:
-            await world.presence.begin()
+        await world.registration.register()
+        if not one_of_several:
+            await world.reaper.take_over()
         yield world
     finally:
         await world.matcher.stop()
+        lease.close()
         await database.close()

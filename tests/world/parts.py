@@ -17,6 +17,9 @@ from api.franking import DerivedFrankingKeys
 from api.invites import InviteCodes
 from api.matcher import Matcher
 from api.presence import Presence
+from api.reaper import Reaper
+from api.registration import Registration
+from api.sweeps import Sweeps
 from api.tokens import KeyedDigests, RootSecrets, SignedTokens
 from api.turns import Turns
 from api.xeddsa import ThreadedKeyVerifier
@@ -30,6 +33,7 @@ from persistence.database import Database
 from persistence.directory import Directory
 from persistence.hub import Hub
 from persistence.inbox.memory import MemoryInbox
+from persistence.leases import WorkerLease
 from persistence.limits import NoRateLimits
 from persistence.signals import MemorySignalPost
 from persistence.stats import DatabaseStats
@@ -109,6 +113,7 @@ class Parts:
     """One server. `reached` holds the members that were noted as told of their match; `returned` counts who came back."""
 
     database: Database
+    lease: WorkerLease
     inbox: Recorder
     directory: Directory
     transcript: Transcript
@@ -134,7 +139,12 @@ class Parts:
     matcher: Matcher = field(init=False)
     """Runs once the test starts it."""
     presence: Presence = field(init=False)
-    """Sweeps when the test says so."""
+    sweeps: Sweeps = field(init=False)
+    """When the test says so."""
+    registration: Registration = field(init=False)
+    """Renews when the test says so."""
+    reaper: Reaper = field(init=False)
+    """Reaps when the test says so, and then as if this worker had lived for long."""
 
     def __post_init__(self) -> None:
         transact, read = self.database.transact, self.database.read
@@ -143,6 +153,7 @@ class Parts:
         self.stats = DatabaseStats(self.database.reading, self.clock, monotonic=self.clock.monotonic)
         self.admission = self.another_worker(self.inbox)
         self.matcher = Matcher(transact=transact, read=read, clock=self.clock, new_id=uuid4)
+        self.registration = Registration(self.lease, returned=lambda: self.presence.attach_again())  # noqa: PLW0108  # it is made below
         self.presence = Presence(
             transact=transact,
             read=read,
@@ -152,7 +163,11 @@ class Parts:
             standing=self.admission.standing,
             attached=self._returned,
             opening=NoThrottle().socket,
+            watch=self.hub.watch,
+            reaped=self.registration.reaped,
         )
+        self.sweeps = Sweeps(transact=transact, read=read, clock=self.clock, resume=RESUME)
+        self.reaper = Reaper(transact=transact, read=read, clock=self.clock, steady=lambda: True)
 
     def another_worker(self, inbox: MemoryInbox) -> Admission:
         """The gate of a worker whose control versions are those of `inbox`; standings age by the test's clock."""
