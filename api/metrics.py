@@ -46,8 +46,7 @@ class _Parts(Collector):
 
     def collect(self) -> Iterator[Metric]:
         live, documents, matcher = self._parts.live, self._parts.engine.documents, self._parts.matcher
-        yield _gauge("workers", "Workers that serve on this host.", 1)
-        yield _gauge("leading", "Workers of this host that run the matcher.", int(self._parts.leader.leading))
+        yield from self._among_workers()
         yield _gauge("sockets", "Open WebSockets.", len(live))
         yield _gauge("operations", "Operations that run or wait on sockets.", live.operations)
         yield _counter("sockets_accepted", "WebSocket handshakes accepted.", live.accepted)
@@ -89,6 +88,19 @@ class _Parts(Collector):
         yield _gauge(
             "detaches_owed", "Closed sockets that the database has not heard of.", self._parts.presence.leaving
         )
+
+    def _among_workers(self) -> Iterator[Metric]:
+        leader, bus = self._parts.leader, self._parts.bus
+        yield _gauge("workers", "Workers that serve on this host.", 1)
+        yield _gauge("leading", "Workers of this host that run the matcher.", int(leader.leading))
+        yield _counter("elections", "How often a worker of this host began to lead.", leader.elections)
+        yield _counter("workers_reaped", "Workers that were taken for dead by this host.", self._parts.reaper.reaped)
+        yield _gauge("bus_connected", "Workers of this host that hear the bus.", int(bus.connected))
+        yield _counter("bus_losses", "Connections to the bus that were lost.", bus.losses)
+        yield _counter("bus_gaps", "How often hints may have been lost, and all inboxes were looked at.", bus.gaps)
+        yield _counter("bus_publishes_failed", "Hints that the bus did not take.", bus.failed_publishes)
+        if bus.queue_usage is not None:
+            yield _gauge("notification_queue_usage", "Part of PostgreSQL's queue of NOTIFY in use.", bus.queue_usage)
 
 
 def _gauge(name: str, description: str, value: float) -> Metric:

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from api.tokens import RootSecrets
     from domain.identity import Caller
     from domain.ports import Clock
+    from persistence.bus import ReliableBroadcast
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +91,8 @@ class Parts:
     hub: Hub
     matcher: Matcher
     leader: Leader
+    reaper: Reaper
+    bus: ReliableBroadcast
     live: LiveSockets = field(default_factory=LiveSockets)
 
     def context(self, caller: Caller | None, request: HTTPConnection, after: str | None) -> Context:
@@ -184,7 +187,20 @@ async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> A
     engine = Engine(schema, introspection=settings.introspectable)
     origins = Origins.of(settings.allowed_origins, development=not settings.production)
     parts = Parts(
-        settings, services, engine, admission, presence, origins, database, inbox, rooms, hub, matcher, leader
+        settings,
+        services,
+        engine,
+        admission,
+        presence,
+        origins,
+        database,
+        inbox,
+        rooms,
+        hub,
+        matcher,
+        leader,
+        reaper,
+        bus,
     )
     async with AsyncExitStack() as running:
         running.push_async_callback(database.close)
