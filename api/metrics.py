@@ -69,7 +69,7 @@ class _Parts(Collector):
         yield _counter("documents_rejected", "Operations whose document is not valid.", documents.rejections)
         yield _gauge("inboxes", "Users with an inbox in memory.", len(self._parts.inbox))
         yield _gauge("rooms_cached", "Rooms in memory.", len(self._parts.rooms))
-        yield _gauge("users_watching", "Users with an open event subscription.", self._parts.hub.watched)
+        yield _gauge("users_watching", "Users with an open socket or subscription.", self._parts.hub.watched)
         yield _gauge(
             "database_connections_in_use", "Connections taken from the pool.", self._parts.database.connections_in_use
         )

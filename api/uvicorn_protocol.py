@@ -8,6 +8,7 @@ abort.
 from __future__ import annotations
 
 import socket
+import struct
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -43,6 +44,9 @@ SEND_BUFFER = 128 * 1024
 """What the kernel may hold for one socket; Linux doubles it, to the design's 256 KiB. By itself it would grow to
 megabytes.
 """
+
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER with no time: closing drops what was not sent and resets the connection."""
 
 CLOSE_SECONDS = 5.0
 """How long a closing handshake may take before the connection is aborted."""
@@ -126,6 +130,11 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def abort(self) -> None:
         """See `Wire`."""
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None and not self.disconnected:
+            # Or the kernel would go on offering what it holds to a client that takes nothing, for minutes after our end.
+            with suppress(OSError):
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.transport.abort()
 
     # --- what is mended ---------------------------------------------------------------------------------------------
@@ -197,7 +206,7 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def _abort_later(self) -> None:
         if self._abort_timer is None and not self.disconnected:
-            self._abort_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+            self._abort_timer = self.loop.call_later(CLOSE_SECONDS, self.abort)
 
 
 def uvicorn_settings() -> dict[str, Any]:

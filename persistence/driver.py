@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 CONNECT_SECONDS: Final = 10.0
+FROZEN_MILLISECONDS = 5000
+"""How long a worker that stands still in the middle of a transaction keeps everybody else from what it locked."""
 ARRAYS: Final = (1000, 1001, 1005, 1007, 1009, 1015, 1016, 1022, 1185, 2951)
 """OIDs (the same in every PostgreSQL: pg_type.dat) of arrays of bool, bytea, int2, int4, text, varchar, int8, float8, timestamptz
 and uuid.
@@ -31,7 +33,11 @@ def connector(dsn: str, *, patience: float | None) -> Callable[[], Awaitable[asy
     async def connect() -> asyncpg.Connection:
         connection = await asyncpg.connect(
             dsn,
-            server_settings={"application_name": "parley", "jit": "off"},
+            server_settings={
+                "application_name": "parley",
+                "jit": "off",
+                "idle_in_transaction_session_timeout": str(FROZEN_MILLISECONDS),
+            },
             timeout=CONNECT_SECONDS,
             command_timeout=patience,
         )

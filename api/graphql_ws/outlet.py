@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from api.graphql_ws.live import LiveSockets
     from api.uvicorn_protocol import Wire
 
+LOOKS = 10
+"""How often, within the deadline, it is looked at whether a client took something: with one look at its end, what a client took just
+after the beginning would buy it a second deadline.
+"""
+
 
 class Outlet:
     """Wraps a `Wire`. Whoever has something to send awaits `ready`, then writes at once, without awaiting in between.
@@ -47,13 +52,15 @@ class Outlet:
         connection is aborted, because closing it politely would wait for the very buffer that is stuck.
         """
         wire = self._wire
+        least, looks = wire.outstanding, 0
         while not wire.writable.is_set() and not self._shut:
-            before = wire.outstanding
             try:
-                async with asyncio.timeout(self._limits.send):
+                async with asyncio.timeout(self._limits.send / LOOKS):
                     await wire.writable.wait()
             except TimeoutError:
-                if wire.outstanding >= before and not self._shut:
+                before, least = least, min(least, wire.outstanding)
+                looks = looks + 1 if least == before else 0
+                if looks == LOOKS and not self._shut:
                     self._live.aborted_slow += 1
                     self.abort()
         return not self._shut

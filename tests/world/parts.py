@@ -84,7 +84,7 @@ class Recorder(MemoryInbox):
     """The inbox in memory, which also keeps everything that was told to anybody, and whose inboxes began anew."""
 
     def __init__(self, clock: Clock) -> None:
-        super().__init__(clock=clock, hint=lambda users: self.wake(users))
+        super().__init__(clock=clock, hint=lambda users: self.wake(users))  # noqa: PLW0108  # it is given later
         self.wake: Callable[[Iterable[UUID]], None] = lambda _: None
         self.told: list[tuple[UUID, Event]] = []
         self.renewed: set[UUID] = set()
