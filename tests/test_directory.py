@@ -14,20 +14,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import NotFound, Unavailable
 from domain.events import MatchEnded, SignalReceived
+from domain.following import Follower, seat_in
 from domain.identity import User
-from domain.inbox import ALL_KINDS, View
+from domain.inbox import ALL_KINDS, PRESENCE_KINDS, SIGNAL_KINDS, View
 from domain.matchmaking.commit import NewMatch
 from domain.matchmaking.ticket import ChatMode, Preferences, Ticket, TicketStatus
 from domain.ports import UnitOfWork
-from domain.rooms.room import MatchEndReason, Room, RoomKind
+from domain.rooms.authority import kick, mute, unmute
+from domain.rooms.room import Invite, MatchEndReason, MemberRole, MemberStatus, Room, RoomKind
 from domain.signaling import HangUp, Offer
-from persistence import signals
 from persistence.database import Database
 from persistence.directory import CachedRooms, Directory
 from persistence.inbox.memory import MemoryInbox
 from persistence.signals import MemorySignalPost
+from persistence.signals import memory as signals
 from persistence.transcript import RecentMessages
+from tests.inboxes import Worker, two_workers
 from tests.seats import a_seat
+from tests.waiting import until
 
 START = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 DEADLINE = 10.0
@@ -115,9 +119,11 @@ def a_room(people: int) -> Room:
 
 
 @asynccontextmanager
-async def a_world(url: str, *, capacity: int = 100, pool_size: int = 4) -> AsyncIterator[World]:
+async def a_world(
+    url: str, *, capacity: int = 100, pool_size: int = 4, cache: CachedRooms | None = None
+) -> AsyncIterator[World]:
     """All of it over one database, closed afterwards."""
-    cache = CachedRooms(capacity)
+    cache = CachedRooms(capacity) if cache is None else cache
     inbox = MemoryInbox(clock=lambda: START, hint=lambda _: None)
     database = Database(
         url,
@@ -262,33 +268,243 @@ def test_a_room_of_many_takes_the_place_of_many_rooms() -> None:
     assert (len(cache), cache.get(enormous.id), len(cache._room_of)) == (1, enormous, 11)
 
 
+# ------------------------------------------------------------------------------------------ changed by other workers
+
+
+class Seconds:
+    """A monotonic clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    """How old what is cached is."""
+    return Seconds()
+
+
+@pytest.fixture
+async def shared(database_url: str, seconds: Seconds) -> AsyncIterator[World]:
+    """A world in which other workers change rooms too."""
+    async with a_world(database_url, cache=CachedRooms(max_age_seconds=1.0, monotonic=seconds)) as made:
+        yield made
+
+
+async def elsewhere(database_url: str, room: Room, index: int = 0, **changes: object) -> Room:
+    """Changes a seat on another worker; returns the room as it is then."""
+    async with a_world(database_url) as other:
+        changed = replace(room.members[index], **changes)  # type: ignore[arg-type]  # any field
+
+        async def work(uow: UnitOfWork) -> None:
+            await uow.lock_room(room.id)
+            await uow.rooms.save_member(changed)
+
+        await other.database.transact(work)
+    return replace(room, members=tuple(changed if m.id == changed.id else m for m in room.members))
+
+
+async def test_a_room_that_others_change_is_believed_for_a_second(
+    database_url: str, shared: World, seconds: Seconds
+) -> None:
+    """What no event tells of, as a new invite code, is seen within a second; until then a room costs no query."""
+    room = await shared.match()
+    await shared.directory.rooms([room.id])
+    changed = await elsewhere(database_url, room, muted=True)
+    seconds.now += 0.999
+    assert await shared.directory.rooms([room.id]) == {room.id: room}
+    assert shared.reads.count == 1
+    seconds.now += 0.001
+    assert await shared.directory.rooms([room.id]) == {room.id: changed}
+    assert await shared.directory.room_of_member(room.members[0].id) == changed
+    assert shared.reads.count == 2
+
+
+async def test_a_room_ages_from_before_it_was_read(shared: World, seconds: Seconds) -> None:
+    """A query that took long does not make what it saw any younger."""
+    room = await shared.match()
+    shared.reads.go_on.clear()
+    asking = asyncio.ensure_future(shared.directory.rooms([room.id]))
+    await asyncio.wait_for(shared.reads.has_read.wait(), DEADLINE)
+    seconds.now += 1.0
+    shared.reads.go_on.set()
+    await asyncio.wait_for(asking, DEADLINE)
+    assert shared.cache.get(room.id) is None
+
+
+async def test_the_room_as_it_is_now_is_never_that_of_a_second_ago(
+    database_url: str, shared: World, world: World
+) -> None:
+    """A snapshot that a stream begins with is not older than the place behind which the stream goes on; alone it costs nothing."""
+    room = await shared.match()
+    await shared.directory.rooms([room.id])
+    changed = await elsewhere(database_url, room, muted=True)
+    assert await shared.directory.room(room.id) == changed
+    assert await shared.directory.rooms([room.id]) == {room.id: changed}
+    assert await shared.directory.room(uuid4()) is None
+    for _ in range(3):
+        await world.directory.room(room.id)
+    assert (shared.reads.count, world.reads.count) == (3, 1)
+
+
+async def test_nobody_is_told_that_they_have_no_seat_before_it_was_looked_at(database_url: str, shared: World) -> None:
+    """Whoever joined on another worker a moment ago may act here at once, and act on those who joined with them."""
+    room = await shared.match()
+    ada, ben = room.members
+    gone = await elsewhere(database_url, room, status=MemberStatus.LEFT, left_at=START)
+    await shared.directory.rooms([room.id])
+    assert await shared.directory.room_of_member(ben.id) == gone
+    back = await elsewhere(database_url, room, status=MemberStatus.ONLINE, left_at=None)
+    assert await shared.directory.room_of_member(ben.id) == gone, "who only wants to know where costs no query"
+    assert shared.reads.count == 1
+    assert await shared.directory.room_of_member(ben.id, ada.user_id) == back
+    assert await shared.directory.room_of_member(ada.id, ben.user_id) == back
+    assert shared.reads.count == 2
+    stranger = uuid4()
+    assert await shared.directory.room_of_member(ada.id, stranger) == back
+
+
+async def test_a_user_s_rooms_are_dropped_by_their_id(shared: World) -> None:
+    """When what somebody may do has changed, and nobody knows where, all their rooms are looked at again, and only theirs."""
+    room, other = await shared.match(), await shared.match()
+    await shared.directory.rooms([room.id, other.id])
+    shared.cache.drop([room.members[1].user_id])
+    assert (shared.cache.get(room.id), shared.cache.get(other.id)) == (None, other)
+    shared.cache.drop([other.id, uuid4()])
+    assert (len(shared.cache), shared.cache._rooms_of, shared.cache._room_of) == (0, {}, {})
+
+
+@pytest.mark.parametrize("by_user", [False, True])
+async def test_what_is_being_read_when_an_event_comes_is_not_kept(
+    database_url: str, shared: World, *, by_user: bool
+) -> None:
+    """An event never shows a room older than itself, although a query that began before it ends after it."""
+    room = await shared.match()
+    shared.reads.go_on.clear()
+    early = asyncio.ensure_future(shared.directory.rooms([room.id]))
+    await asyncio.wait_for(shared.reads.has_read.wait(), DEADLINE)
+    changed = await elsewhere(database_url, room, muted=True)
+    shared.cache.drop([room.members[0].user_id if by_user else room.id])
+    late = asyncio.ensure_future(shared.directory.rooms([room.id]))
+    await asyncio.sleep(0)
+    shared.reads.go_on.set()
+    assert await asyncio.wait_for(early, DEADLINE) == {room.id: room}
+    assert await asyncio.wait_for(late, DEADLINE) == {room.id: changed}
+    assert shared.cache.get(room.id) == changed
+
+
+# --- two workers ------------------------------------------------------------------------------------------------------------
+
+
+async def friends(worker: Worker, attached_to: UUID) -> tuple[UUID, UUID, Room]:
+    """Two users with sockets on that worker, in an invite room of the first."""
+    ada, ben = await worker.user(attached_to), await worker.user(attached_to)
+    room_id = uuid4()
+    seats = tuple(
+        a_seat(room_id=room_id, user_id=user, position=position, role=role)
+        for position, (user, role) in enumerate([(ada, MemberRole.OWNER), (ben, MemberRole.MEMBER)])
+    )
+    room = Room(room_id, RoomKind.INVITE, None, "Friends", 16, (), START, None, seats, Invite(1, "k"))
+    await worker.database.transact(lambda uow: uow.rooms.add(room, uuid4().bytes))
+    return ada, ben, room
+
+
+@pytest.mark.parametrize("hints", [True, False])
+async def test_a_kick_on_one_worker_ends_the_streams_on_another(database_url: str, *, hints: bool) -> None:
+    """At once when the hint arrives, within a sweep when it does not: and never after half a minute of idling."""
+    async with two_workers(database_url, sweep_seconds=0.3, loses=lambda: not hints) as (one, two):
+        ada, ben, room = await friends(one, two.id)
+
+        async def outside() -> bool:
+            found = (await two.directory.rooms([room.id]))[room.id]
+            return not found.holds(ben)
+
+        with two.hub.watch(ben) as watch:
+            # Of signals only: what tells of the kick is not in the view.
+            follower = Follower(
+                two.inbox, watch, lambda: START, user_id=ben, view=View(SIGNAL_KINDS), after=None, over=outside
+            )
+            told = asyncio.create_task(follower.next())
+            await until(lambda: len(two.inbox) == 1)
+            await two.directory.rooms([room.id])
+            await kick(one.directory, one.database.transact, ada, room.members[1].id, now=START)
+            assert await asyncio.wait_for(told, 0.9) is None
+
+
+async def test_a_stream_that_begins_while_its_viewer_is_kicked_ends_too(database_url: str) -> None:
+    """The kick came after the look at the seat and before anybody listened here: no event will tell of it."""
+    async with two_workers(database_url) as (one, two):
+        ada, ben, room = await friends(one, two.id)
+        await two.directory.rooms([room.id])
+        await kick(one.directory, one.database.transact, ada, room.members[1].id, now=START)
+
+        async def outside() -> bool:
+            return not (await two.directory.rooms([room.id]))[room.id].holds(ben)
+
+        assert not await outside(), "this worker does not know yet"
+        with two.hub.watch(ben) as watch:
+            end = await two.inbox.end(ben)
+            follower = Follower(
+                two.inbox, watch, lambda: START, user_id=ben, view=View(SIGNAL_KINDS), after=end, over=outside
+            )
+            assert await asyncio.wait_for(follower.next(), 0.9) is None
+
+
+async def test_an_update_is_shown_with_the_state_that_it_tells_of(database_url: str) -> None:
+    """Muted on one worker, everybody on the other sees the mute with the event, although the room was at hand there."""
+    async with two_workers(database_url) as (one, two):
+        ada, ben, room = await friends(one, two.id)
+        with two.hub.watch(ben) as watch:
+            follower = Follower(two.inbox, watch, lambda: START, user_id=ben, view=View(PRESENCE_KINDS), after=None)
+            for change, muted in ((mute, True), (unmute, False)) * 3:
+                assert (await two.directory.rooms([room.id]))[room.id].members[1].muted is not muted
+                follower._told.clear()
+                await change(one.directory, one.database.transact, ada, room.members[1].id)
+                assert await asyncio.wait_for(follower.next(), DEADLINE)
+                assert (await two.directory.rooms([room.id]))[room.id].members[1].muted is muted
+
+
+async def test_a_new_invite_is_shown_elsewhere_within_a_second(database_url: str) -> None:
+    """No event tells of it: an owner's other device shows the new code a moment later, and not the one that admits nobody."""
+    async with two_workers(database_url) as (one, two):
+        _, _, room = await friends(one, two.id)
+        await two.directory.rooms([room.id])
+
+        async def rotate(uow: UnitOfWork) -> None:
+            await uow.lock_room(room.id)
+            await uow.rooms.set_invite(room.id, Invite(2, "k"), uuid4().bytes)
+
+        await one.database.transact(rotate)
+
+        async def rotated() -> bool:
+            return (await two.directory.rooms([room.id]))[room.id].invite == Invite(2, "k")
+
+        await until(rotated, 1.5)
+
+
+async def test_whoever_joined_on_another_worker_is_seated_here_at_once(database_url: str) -> None:
+    """`joinRoom` goes over HTTP to whichever worker is free, and the subscription that follows it to another."""
+    async with two_workers(database_url) as (one, two):
+        ada, _, room = await friends(one, two.id)
+        eve = await one.user()
+        await two.directory.rooms([room.id])
+        with pytest.raises(NotFound):
+            await seat_in(two.directory, room.id, eve)
+        seat = a_seat(room_id=room.id, user_id=eve, position=2)
+
+        async def join(uow: UnitOfWork) -> None:
+            await uow.lock_room(room.id, (eve,))
+            await uow.rooms.add_member(seat)
+
+        await one.database.transact(join)
+        assert (await seat_in(two.directory, room.id, eve))[1] == seat
+        assert (await seat_in(one.directory, room.id, ada))[0].members[2] == seat
+
+
 # ------------------------------------------------------------------------------------------ signals
-
-
-async def test_a_signal_reaches_its_receiver_alone_with_its_true_sender(world: World) -> None:
-    """No client can name its own sender, and nobody else sees the offer."""
-    room, stranger = await world.match(), await world.match()
-    ada, ben = room.members
-    signal_id = await world.signal(ada.user_id, ben.id)
-    assert await world.told(ben.user_id) == [SignalReceived(signal_id, room.id, ada.id, "c", Offer("v=0"))]
-    for user in (ada.user_id, *(m.user_id for m in stranger.members)):
-        assert await world.told(user) == []
-
-
-async def test_what_a_sender_may_not_reach_does_not_exist(world: World) -> None:
-    """Strangers, oneself, made-up members and those of a match that is over: one answer, and nothing arrives."""
-    room, other = await world.match(), await world.match()
-    ada, ben = room.members
-    with pytest.raises(NotFound):
-        await world.signal(other.members[0].user_id, ben.id)
-    with pytest.raises(NotFound):
-        await world.signal(ada.user_id, ada.id)
-    with pytest.raises(NotFound):
-        await world.signal(ada.user_id, uuid4())
-    await world.end(room)
-    with pytest.raises(NotFound):
-        await world.signal(ada.user_id, ben.id)
-    assert [type(event) for event in await world.told(ben.user_id)] == [MatchEnded]
 
 
 async def test_signals_of_a_known_room_neither_query_nor_wait(world: World) -> None:

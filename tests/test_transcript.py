@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import tracemalloc
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.chat import Message
+from domain.errors import Unavailable
 from domain.events import Event
 from domain.franking import FrankingTag
-from persistence.transcript import MESSAGE_BYTES, RecentMessages, Transcript
+from persistence.transcript import IDS_AT_ONCE, MESSAGE_BYTES, RecentMessages, Transcript
+from tests.waiting import until
 from tests.world import START, open_world
 
 
@@ -87,8 +90,10 @@ async def test_what_was_just_sent_costs_its_readers_no_query(database_url: str) 
         assert queries == 1
         assert await elsewhere.messages(()) == {}
         assert queries == 1
+        assert await elsewhere.messages(ids) == kept
+        assert queries == 1, "what was read is at hand from then on"
         await world.skip(bob, room.id)
-        assert await elsewhere.messages(ids) == {}
+        assert await Transcript(RecentMessages(), reading).messages(ids) == {}
 
 
 async def test_a_message_is_at_hand_before_anybody_is_told(database_url: str) -> None:
@@ -108,3 +113,83 @@ async def test_a_message_is_at_hand_before_anybody_is_told(database_url: str) ->
         await world.sent(ada, room, client_id="again")
         await world.sent(ada, room, client_id="again")
         assert len(recent) == 2, "a repeat is not kept twice"
+
+
+class Reads:
+    """`Database.reading` that counts, and can be held up or out of order."""
+
+    def __init__(self, reading: Callable[[], AbstractAsyncContextManager[AsyncConnection]]) -> None:
+        self._reading = reading
+        self.count = 0
+        self.fail = False
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[AsyncConnection]:
+        self.count += 1
+        await self.go_on.wait()
+        if self.fail:
+            raise Unavailable
+        async with self._reading() as connection:
+            yield connection
+
+
+async def test_all_who_are_shown_a_message_of_another_worker_share_one_query(database_url: str) -> None:
+    """Fifteen viewers on this worker, woken at once or a moment apart: the text is read once."""
+    async with open_world(database_url) as world:
+        ada, _, room = await world.pair()
+        ids = [UUID((await world.sent(ada, room, n))["node"]["id"]) for n in range(4)]
+        kept = {message.id: message for message in await world.stored(room)}
+        reads = Reads(world.database.reading)
+        transcript = Transcript(RecentMessages(), reads)
+        reads.go_on.clear()
+        together = [asyncio.create_task(transcript.messages(ids[:3])) for _ in range(10)]
+        await until(lambda: reads.count)
+        late = [asyncio.create_task(transcript.messages(ids)) for _ in range(5)]
+        leaving = asyncio.create_task(transcript.messages(ids))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        reads.go_on.set()
+        assert await asyncio.gather(*together) == [{message_id: kept[message_id] for message_id in ids[:3]}] * 10
+        assert await asyncio.gather(*late) == [kept] * 5
+        assert reads.count == 2, "one for what all asked for, one for what only the late ones did"
+        assert transcript._loading == {}
+
+
+async def test_an_outage_is_told_to_all_and_over_when_it_is_over(database_url: str) -> None:
+    """Nobody is given a message for deleted because the database was away."""
+    async with open_world(database_url) as world:
+        ada, _, room = await world.pair()
+        message_id = UUID((await world.sent(ada, room))["node"]["id"])
+        reads = Reads(world.database.reading)
+        transcript = Transcript(RecentMessages(), reads)
+        reads.fail = True
+        for _ in range(2):
+            asked = await asyncio.gather(*(transcript.messages([message_id]) for _ in range(3)), return_exceptions=True)
+            assert [type(answer) for answer in asked] == [Unavailable] * 3
+        reads.fail = False
+        assert list(await transcript.messages([message_id, uuid4()])) == [message_id]
+
+
+async def test_a_message_that_is_read_and_committed_at_once_is_counted_once(database_url: str) -> None:
+    """The bound is one of bytes that are there."""
+    recent = RecentMessages()
+    message = a_message(1000)
+    for _ in range(3):
+        recent.keep([message])
+    assert (len(recent), recent._size) == (1, MESSAGE_BYTES + 1000)
+    async with open_world(database_url) as world:
+        ada, _, room = await world.pair()
+        ids = [UUID((await world.sent(ada, room, n))["node"]["id"]) for n in range(5)]
+        small = RecentMessages(3 * (MESSAGE_BYTES + 200))
+        assert len(await Transcript(small, world.database.reading).messages(ids)) == 5
+        assert 0 < len(small) <= 3, "what is read is bounded too"
+
+
+async def test_many_at_once_are_read_in_pieces(database_url: str) -> None:
+    """A hundred messages of 64 KiB are not in one answer of the database."""
+    async with open_world(database_url) as world:
+        reads = Reads(world.database.reading)
+        assert await Transcript(RecentMessages(), reads).messages([uuid4() for _ in range(2 * IDS_AT_ONCE + 1)]) == {}
+        assert reads.count == 3
