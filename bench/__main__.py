@@ -1,16 +1,21 @@
-"""`make bench`, or `python -m bench [calls|chat|keys|history|memory|pool ...] [--quick] [--json FILE]`.
+"""`make bench`, or `python -m bench [calls|signals|matching|recovery ...] [--quick] [--json FILE]`.
 
-  calls   call set-ups per second of one worker, and how long a match and a set-up take
-  chat    encrypted messages per second into a room of 8 and into ten of them, until the last member has each
-  keys    key bundles claimed per second, for X3DH and for PQXDH
-  history how long a page of a room of 100,000 messages takes
-  memory  what an idle connected user costs
-  pool    proposals per second of the matchmaking pool, at 1,000, 10,000 and 50,000 waiting
+  calls    call set-ups per second of one worker, and how long a match and a set-up take
+  chat     encrypted messages per second into a room of 8 and into ten of them, until the last member has each
+  keys     key bundles claimed per second, for X3DH and for PQXDH
+  history  how long a page of a room of 100,000 messages takes
+  memory   what an idle connected user costs
+  pool     proposals per second of the matchmaking pool, at 1,000, 10,000 and 50,000 waiting
+  signals  signals per second and their way through one worker and across two, over memory, Redis and PostgreSQL
+  storage  the same without sockets and GraphQL: what a worker's storage takes, and what bare SQL does
+  matching matches per second through PostgreSQL and how long people wait, with 10,000 and 50,000 waiting
+  recovery how long people wait after a worker, the leader, the bus or PostgreSQL failed
 
 Servers run as processes of their own, on free ports, with data directories that are removed; the load comes from yet another
 process, whose share of a core is told, so that one sees when it was the bottleneck. Every figure stands beside the same
 one of something plain that ran in the same minutes on the same machine: figures of two machines do not compare, ratios nearly do.
-Takes about six minutes; --quick, with a smaller load, about two.
+Takes about 18 minutes: signals five, storage, matching and recovery between two and three each, the others one each. --quick, with
+a smaller load and fewer cases, takes about six.
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ from pathlib import Path
 
 import orjson
 
-from bench import calls, chat, history, keys, memory, pool
+from bench import calls, chat, history, keys, matching, memory, pool, recovery, signals, storage
 from bench.report import as_json, machine, table
 
 BENCHMARKS = {
@@ -32,6 +37,10 @@ BENCHMARKS = {
     "history": history.measure,
     "memory": memory.measure,
     "pool": pool.measure,
+    "signals": signals.measure,
+    "storage": storage.measure,
+    "matching": matching.measure,
+    "recovery": recovery.measure,
 }
 
 

@@ -1,4 +1,4 @@
-"""`python -m bench.load calls|idle|chat|claims|history --port P --watch PID ...` prints what it saw as JSON.
+"""`python -m bench.load calls|idle|chat|claims|history|signals --port P --watch PID ...` prints what it saw as JSON.
 
 It talks `graphql-transport-ws` with the documents of the acceptance clients, and watches the processor time and the memory of the
 server (`--watch`) over exactly the time in which it measures. Meant for the benchmarks, which know what to make of it.
@@ -19,6 +19,7 @@ from bench.load.calls import calls, idle
 from bench.load.chat import VIEWS, chat
 from bench.load.claims import SUITES, claims
 from bench.load.history import history
+from bench.load.signals import signals
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,6 +30,7 @@ LOADS: dict[str, Callable[[argparse.Namespace], Awaitable[object]]] = {
     "chat": chat,
     "claims": claims,
     "history": history,
+    "signals": signals,
 }
 
 
@@ -37,11 +39,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.load", description=__doc__)
     parser.add_argument("what", choices=list(LOADS))
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--watch", type=int, required=True, help="the server's process ID")
+    parser.add_argument(
+        "--other-port", type=int, help="where the second of each pair goes (signals; default: the same)"
+    )
+    parser.add_argument("--watch", type=int, nargs="+", required=True, help="the process IDs of the servers")
+    parser.add_argument("--watch-database", type=int, help="the process ID of a database that no server started")
+    parser.add_argument("--watch-bus", type=int, help="the process ID of the bus, if it has one")
     parser.add_argument("--dsn", default="", help="the server's database (claims, history)")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--warm-up", type=float, default=1.0)
-    parser.add_argument("--users", type=int, default=100, help="how many in all (calls, idle)")
+    parser.add_argument("--users", type=int, default=100, help="how many in all (calls, idle, signals)")
     parser.add_argument("--batch", type=int, default=1, choices=[1, 2, 4, 8], help="candidates in a signal (calls)")
     parser.add_argument("--rooms", type=int, default=1, help="how many at once (chat, claims)")
     parser.add_argument("--members", type=int, default=8, help="of a room (chat)")
@@ -51,6 +58,10 @@ def main() -> None:
     parser.add_argument("--keys", type=int, default=100, help="one-time keys of an owner (claims)")
     parser.add_argument("--suite", default=SUITES[0], choices=SUITES, help="of the key bundles (claims)")
     parser.add_argument("--messages", type=int, default=100_000, help="in the long room (history)")
+    parser.add_argument("--bytes", type=int, default=200, help="of an SDP (signals)")
+    parser.add_argument(
+        "--rate", type=float, default=0.0, help="signals per second in all; 0: as fast as they go (signals)"
+    )
     options = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65_536)), hard))

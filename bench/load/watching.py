@@ -5,34 +5,40 @@ from __future__ import annotations
 import resource
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 JSON = dict[str, Any]
 
 
 @dataclass
 class Usage:
-    """Processor seconds and memory of a server, its database and ourselves."""
+    """Processor seconds and memory of servers, of what they stand on, and of ourselves."""
 
     at: float
     server: float
     database: float
+    bus: float
     load: float
     memory: int
 
     @classmethod
-    def now(cls, pid: int) -> Usage:
-        """As it is now."""
-        server = psutil.Process(pid)
+    def now(cls, servers: Sequence[int], database: int | None = None, bus: int | None = None) -> Usage:
+        """As it is now, by process IDs. What a server started is its database; another `database` counts with its children."""
+        processes = [psutil.Process(pid) for pid in servers]
         own = resource.getrusage(resource.RUSAGE_SELF)
         return cls(
             time.monotonic(),
-            _seconds(server),
-            sum(_seconds(child) for child in server.children(recursive=True)),
+            sum(_seconds(process) for process in processes),
+            sum(_seconds(child) for process in processes for child in process.children(recursive=True))
+            + (0.0 if database is None else _with_children(psutil.Process(database))),
+            0.0 if bus is None else _seconds(psutil.Process(bus)),
             own.ru_utime + own.ru_stime,
-            server.memory_info().rss,
+            sum(process.memory_info().rss for process in processes),
         )
 
     def since(self, earlier: Usage) -> JSON:
@@ -42,10 +48,15 @@ class Usage:
             "seconds": passed,
             "server_core": (self.server - earlier.server) / passed,
             "database_core": max(0.0, self.database - earlier.database) / passed,
+            "bus_core": (self.bus - earlier.bus) / passed,
             "load_core": (self.load - earlier.load) / passed,
             "memory_before": earlier.memory,
             "memory_after": self.memory,
         }
+
+
+def _with_children(process: psutil.Process) -> float:
+    return _seconds(process) + sum(_seconds(child) for child in process.children(recursive=True))
 
 
 def _seconds(process: psutil.Process) -> float:
