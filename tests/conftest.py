@@ -34,16 +34,27 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
 @pytest.fixture
 async def database_name(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     """A database of the test's own. Rolling back per test would not do: races need two connections that commit."""
-    name = f"parley_test_{next(_numbers)}"
-    await _administer(postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    name = await create_database(postgres)
     yield name
-    await _administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    await drop_database(postgres, name)
 
 
 @pytest.fixture
 def database_url(postgres: EmbeddedPostgres, database_name: str) -> str:
     """The address of the test's database, for asyncpg and for `Database`."""
     return postgres.dsn(database_name)
+
+
+async def create_database(cluster: EmbeddedPostgres) -> str:
+    """A new database with our tables: its name."""
+    name = f"parley_test_{next(_numbers)}"
+    await _administer(cluster, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    return name
+
+
+async def drop_database(cluster: EmbeddedPostgres, name: str) -> None:
+    """Away with it, whoever is connected."""
+    await _administer(cluster, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 async def _administer(cluster: EmbeddedPostgres, statement: str) -> None:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from api.uvicorn_protocol import Wire
 
 LOOKS = 10
-"""How often, within the deadline, it is looked at whether a client took something: with one look at its end, what a client took just
-after the beginning would buy it a second deadline.
+"""How often, within the deadline, it is looked at whether a client took something: with one look at its end, what a client took at
+the very beginning would buy it a second deadline.
 """
 
 

@@ -33,6 +33,8 @@ class Deployment(StrEnum):
 
 
 SCALED = (Deployment.REDIS, Deployment.POSTGRESQL)
+EVERYWHERE = (Deployment.SINGLE, *SCALED)
+"""Where the whole suite passes. BALANCED is for tests of who comes back elsewhere."""
 
 
 class Cluster:

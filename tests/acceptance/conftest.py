@@ -13,7 +13,7 @@ import pytest
 
 from tests.acceptance import documents
 from tests.acceptance.client import Api, GraphQLFailure, Person, Seat
-from tests.acceptance.cluster import Balanced, Cluster, Deployment
+from tests.acceptance.cluster import EVERYWHERE, Balanced, Cluster, Deployment
 from tests.acceptance.server import Server
 from tests.conftest import create_database, drop_database
 from tests.valkey import Valkey
@@ -37,9 +37,9 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
         yield valkey
 
 
-@pytest.fixture(scope="module", params=list(Deployment))
+@pytest.fixture(scope="module", params=EVERYWHERE)
 def deployment(request: pytest.FixtureRequest) -> Deployment:
-    """How the module's server is run. A test that is about some deployments only names them by parametrising this."""
+    """How the module's server is run. A module that is about other deployments names them by parametrising this."""
     return Deployment(request.param)
 
 

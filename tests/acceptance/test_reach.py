@@ -280,7 +280,7 @@ async def test_mute_and_unmute_hold_at_the_other_worker(newcomer: Newcomer, sile
 
 
 async def test_camera_and_typing_are_shown_at_the_other_worker(newcomer: Newcomer, silence: Silence) -> None:
-    """Also the end of typing, which nobody reports: it lapses."""
+    """Two who see each other's faces are often at two workers: a camera that goes off looks like a fault unless one is told."""
     ada, ben, room_id, ben_member = await friends(newcomer)
     presence = (await views(ada, room_id))[0]
     silence()

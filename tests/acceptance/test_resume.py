@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.acceptance import documents
 from tests.acceptance.client import Person, Socket, Subscription
+from tests.acceptance.cluster import Cluster, Deployment
 from tests.acceptance.conftest import Newcomer, meet
 
 if TYPE_CHECKING:
-    from tests.acceptance.cluster import Cluster
     from tests.acceptance.server import Server
 
 SIGNALS = 150
+
+pytestmark = pytest.mark.parametrize("deployment", list(Deployment), indirect=True, scope="module")
+"""Whoever comes back may come to another process: a balancer without stickiness is one of the deployments."""
 
 
 async def test_a_socket_lost_in_the_middle_of_a_negotiation_loses_and_repeats_no_signal(

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import psutil
-import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from tests.acceptance import documents
 from tests.acceptance.client import Person, Seat, Socket, Subscription
-from tests.acceptance.cluster import SCALED, Cluster, Deployment
+from tests.acceptance.cluster import Cluster
 from tests.acceptance.conftest import Newcomer, meet
 from tests.waiting import until
 
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from tests.acceptance.server import Server
 
 SETTINGS = {"rate_limits": "off"}
-pytestmark = pytest.mark.parametrize("deployment", [Deployment.SINGLE, *SCALED], indirect=True, scope="module")
-
 SDP = "x" * 60_000
 FEW = 14
 """Signals that together stay below the 1 MiB that an inbox in memory keeps, and are more than buffers on the way take."""
@@ -37,20 +34,19 @@ ON_THE_WAY = 4
 """Signals that a sender has not been answered."""
 CLOSED_WITHIN = 15.0
 """Seconds: 10 without progress, and the time until the buffers on the way were full."""
-FLAT = 12 * 1024 * 1024
-"""Bytes by which a worker may grow meanwhile. It holds per socket 256 KiB and a frame, per user a tail of the inbox of 1 MiB, and
-what is just being read, encoded and sent; the rest is what the allocator keeps. All of `MANY` would be more than twice as much.
+FLAT = 8 * 1024 * 1024
+"""Bytes by which a worker may grow meanwhile. It holds 256 KiB and a frame per socket, the newest 1 MiB at most per inbox, and what
+is just being read, encoded and sent; the rest is what the allocator keeps. Seen: 2.4 MiB. All of `MANY` would be 28.
 """
 AT_MOST = 2.0
 """Seconds within which everybody else is told, while all this happens."""
-
-
 RECEIVE_BUFFER = 8 * 1024
+"""Bytes that the system of the frozen tab takes for it."""
 
 
 async def freeze(person: Person, url: str) -> Socket:
-    """Opens another tab of theirs that follows `events` and stops reading. Its network has little room, so that what is sent is soon
-    stuck at the server.
+    """Opens another tab of theirs that follows `events` and stops reading. Its network has little room, so that what is sent soon
+    stands still at the server.
     """
     address = urlsplit(url)
     narrow = socket.socket()
