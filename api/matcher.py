@@ -6,6 +6,7 @@ The pool only proposes and the commit decides under locks, so a matcher that is 
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -45,6 +46,12 @@ SHORT_OVERLAP: Final = timedelta(milliseconds=100)
 """The same for the looks between two full ones: under load they come one after another, and the overlap is most of what they
 read. The next full look finds what took longer to commit."""
 RELOAD_SECONDS: Final = 30.0
+BUSY_LOOK_SECONDS: Final = 0.1
+"""Between two looks while the pool has more to propose."""
+COMMITS_AT_ONCE: Final = 2
+"""PostgreSQL works on one while the other is made ready here: two cores are busy where one waited for the other."""
+WORTH_A_COMMIT: Final = 32
+"""Pairs: fewer are not divided."""
 EFFORT: Final = 20_000
 """Tickets that the pool looks at in one turn: some 20 ms, for the loop serves sockets too."""
 REFUSED_FOR: Final = timedelta(milliseconds=500)
@@ -81,13 +88,16 @@ class Matcher:
         self._suspects: frozenset[UUID] = frozenset()
         """Users and rooms of which the last sweep found that somebody is not there."""
         self._swept_at = 0.0
+        self._spared_until = 0.0
+        """Until when, by the loop's clock, no match ends because a side was not reached."""
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._known: set[UUID] = set()
         """IDs of waiting tickets whose users' bars the pool was given; what changes about those is read by its stamp."""
         self._read_at: datetime | None = None
         """The database's time of the last look; None before the first and after a failure."""
-        self._full_look_at = self._reload_at = 0.0
-        """When, by the loop's clock, the next look with the whole overlap and the next full load are due."""
+        self._look_at = self._full_look_at = self._reload_at = 0.0
+        """When, by the loop's clock, the next look is due although the pool is busy, the next with the whole overlap, and the next
+        full load."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -101,6 +111,9 @@ class Matcher:
     async def start(self) -> None:
         """Returns at once: what the first look fails at is retried. What an earlier start saw is not relied on."""
         self._read_at, self._suspects = None, frozenset()
+        # Who was reached may have died with the worker that was about to write it down, perhaps with all of them: those who are
+        # back have as long to ask about their room as they had at first.
+        self._spared_until = asyncio.get_running_loop().time() + REACHED_WITHIN.total_seconds()
         self._tasks = (
             asyncio.create_task(self._match_forever(), name="matcher"),
             asyncio.create_task(self._sweep_forever(), name="matcher-sweep"),
@@ -123,13 +136,21 @@ class Matcher:
         return self.last_tick is not None and (now - self.last_tick).total_seconds() < HEALTHY_SECONDS
 
     async def tick(self) -> None:
-        """Reads what changed and commits one batch of what the pool proposes."""
-        self._poked.clear()
-        await self._look()
-        pairs = self.pool.propose(self._present(), MOST_PAIRS, EFFORT)
+        """Reads what changed and commits some of what the pool proposes."""
+        # While there is more to propose than can be committed it is not asked at every turn whether there is still more: what has
+        # changed meanwhile is refused by the commit.
+        if not self.pool.busy or self._read_at is None or asyncio.get_running_loop().time() >= self._look_at:
+            self._poked.clear()
+            await self._look()
+        pairs = self.pool.propose(self._present(), COMMITS_AT_ONCE * MOST_PAIRS, EFFORT)
         if pairs:
+            size = max(WORTH_A_COMMIT, math.ceil(len(pairs) / COMMITS_AT_ONCE))
+            batches = [pairs[first : first + size] for first in range(0, len(pairs), size)]
             try:
-                await self._commit(pairs)
+                for outcome in await asyncio.gather(*map(self._commit, batches), return_exceptions=True):
+                    if outcome is not None:
+                        self._look_at = 0.0
+                        raise outcome
             finally:
                 for pair in pairs:  # Those that were settled or refused are not held out any more, and not touched.
                     self.pool.give_back(pair)
@@ -148,7 +169,7 @@ class Matcher:
         unreached = await self._read(lambda uow: uow.rooms.unreached(now + SUSPECTED_BEFORE - REACHED_WITHIN))
         for user_id in suspects.intersection(unattended):
             self.expired += await self._ended(partial(expire_ticket, user_id=user_id, now=now))
-        for room_id in suspects.intersection(unreached):
+        for room_id in suspects.intersection(unreached) if began >= self._spared_until else ():
             if await self._ended(partial(end_unreached, room_id=room_id, new_id=self._new_id, clock=self._clock)):
                 self.lost += 1
                 self.poke()
@@ -202,6 +223,7 @@ class Matcher:
     async def _look(self) -> None:
         """Tells the pool what changed since the last look, or everything."""
         loop_time = asyncio.get_running_loop().time()
+        self._look_at = loop_time + BUSY_LOOK_SECONDS
         since: datetime | None = None
         if self._read_at is not None and loop_time < self._reload_at:
             since = self._read_at - (OVERLAP if loop_time >= self._full_look_at else SHORT_OVERLAP)
@@ -222,12 +244,13 @@ class Matcher:
         else:
             for one, other, until in bars:
                 self.pool.bar(one, other, until)
-            for ticket_id in ended:
-                self.pool.remove(ticket_id)
             for ticket in waiting:
                 self.pool.put(ticket, now)
-            self._known.difference_update(ended)
+            # Afterwards: one that ended while it was read is in both.
+            for ticket_id in ended:
+                self.pool.remove(ticket_id)
             self._known.update(ticket.id for ticket in waiting)
+            self._known.difference_update(ended)
         if full:
             self._full_look_at = loop_time + FULL_LOOK_SECONDS
         self._read_at = time

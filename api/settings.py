@@ -100,7 +100,7 @@ class Settings(BaseSettings):
         if value is not None and _scheme(value) not in {"postgresql", "postgres"}:
             msg = "must be a URL like postgresql://user:password@host:5432/database"
             raise ValueError(msg)
-        return value
+        return value if value is None else _understood(value)
 
     @field_validator("bus_url")
     @classmethod
@@ -114,7 +114,7 @@ class Settings(BaseSettings):
                 "postgresql:// for the database's own"
             )
             raise ValueError(msg)
-        return value
+        return _understood(value)
 
     @field_validator("allowed_origins")
     @classmethod
@@ -205,6 +205,17 @@ def _scheme(url: str) -> str:
         return urlsplit(url).scheme if "://" in url else ""
     except ValueError:
         return ""
+
+
+def _understood(url: str) -> str:
+    """The URL of a server. Raises `ValueError` when its password ends the part that it belongs to: drivers take the rest for a port
+    or an option, and quote it.
+    """
+    server, rest = urlsplit(url).netloc, url.partition("://")[2]
+    if "@" in rest and "@" not in server and not server.endswith("]") and ":" in server:
+        msg = "must have the special characters of its password written as %2F for /, %3F for ? and %23 for #"
+        raise ValueError(msg)
+    return url
 
 
 def _sentence(mistake: dict[str, object]) -> str:

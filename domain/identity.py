@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from domain import characters
 from domain.errors import InvalidInput, NotAllowed, Unauthenticated
@@ -18,12 +18,14 @@ from domain.rooms.room import MemberLeaveReason
 from domain.safety import SuspensionScope, most_restrictive, refuse_suspended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
     from datetime import datetime
     from uuid import UUID
 
     from domain.ports import RateLimits, Secrets, Throttle, Transact, UnitOfWork
     from domain.safety import Suspension
+
+T = TypeVar("T")
 
 NAME_LENGTH = 40
 """Code points of a display name, after normalisation."""
@@ -140,6 +142,26 @@ async def live_session(uow: UnitOfWork, session_id: UUID) -> Session | None:
     return None if session is None or session.revoked_at is not None else session
 
 
+def while_signed_in(transact: Transact, caller: Caller) -> Transact:
+    """A `transact` for who takes a seat or a place in the queue: nothing is done for a caller whose session has ended, and
+    `Unauthenticated` is raised.
+
+    Another worker may believe a session for a moment after its end, and whoever signs out gives up what they hold then, not what
+    they are about to take. It is looked at behind the work, under the lock of the user's head that the work took.
+    """
+
+    async def transact_signed_in(work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        async def checked(uow: UnitOfWork) -> T:
+            done = await work(uow)
+            if await live_session(uow, caller.session_id) is None:
+                raise Unauthenticated
+            return done
+
+        return await transact(checked)
+
+    return transact_signed_in
+
+
 async def present_scope(uow: UnitOfWork, session_id: UUID, now: datetime) -> SessionScope | None:
     """What the session may do now, whatever its access token says; None when it is revoked or unknown."""
     session = await live_session(uow, session_id)
@@ -224,6 +246,11 @@ async def refresh_session(
 async def _renew(
     uow: UnitOfWork, throttle: Throttle, secrets: Secrets, token_hash: bytes, now: datetime
 ) -> Grant | None:
+    user_id = await uow.sessions.user_of(token_hash)
+    if user_id is None:
+        return None
+    # Users come before sessions in the lock order, and what is found may have to raise the control version.
+    await uow.lock_users((user_id,))
     found = await uow.sessions.lock_by_token(token_hash)
     if found is None:
         return None

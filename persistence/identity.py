@@ -74,6 +74,9 @@ _SESSION = text("SELECT id, user_id, scope, created_at, revoked_at FROM session 
 _LOCK_SESSION = text(
     "SELECT id FROM session WHERE id = (SELECT session_id FROM refresh_token WHERE token_hash = :hash) FOR UPDATE"
 )
+_USER_OF = text(
+    "SELECT s.user_id FROM refresh_token t JOIN session s ON s.id = t.session_id WHERE t.token_hash = :hash"
+)
 _TOKEN = text(f"SELECT {_TOKEN_COLUMNS} FROM refresh_token WHERE token_hash = :hash")  # noqa: S608  # columns of ours
 _SUCCESSORS = text(f"SELECT {_TOKEN_COLUMNS} FROM refresh_token WHERE parent_hash = :hash")  # noqa: S608  # columns of ours
 _USE_TOKEN = text("UPDATE refresh_token SET used_at = :now WHERE token_hash = :hash AND used_at IS NULL")
@@ -149,6 +152,10 @@ class SessionRepository:
     async def get(self, session_id: UUID) -> Session | None:
         row = (await self._connection.execute(_SESSION, {"id": session_id})).mappings().one_or_none()
         return None if row is None else _session(row)
+
+    async def user_of(self, token_hash: bytes) -> UUID | None:
+        user_id: UUID | None = await self._connection.scalar(_USER_OF, {"hash": token_hash})
+        return user_id
 
     async def lock_by_token(self, token_hash: bytes) -> tuple[Session, RefreshToken] | None:
         session_id = await self._connection.scalar(_LOCK_SESSION, {"hash": token_hash})

@@ -83,9 +83,8 @@ class _Direct:
     async def row(self, statement: str, *values: object) -> Any:  # noqa: ANN401  # a record
         """The first row of what the statement answers, or None. Raises `Unavailable`."""
         try:
-            if self._connection is None:
-                self._connection = await self._connect()
-            return await self._connection.fetchrow(statement, *values, timeout=self._patience)
+            connection = await self._connected()
+            return await connection.fetchrow(statement, *values, timeout=self._patience)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             self.close()
             raise Unavailable from error
@@ -93,10 +92,22 @@ class _Direct:
             self.close()  # Cancelled in the middle: what comes next would read its answer.
             raise
 
+    async def connect(self) -> None:
+        """Connects unless it is: for who measures how long an answer takes. Raises `Unavailable`."""
+        try:
+            await self._connected()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            raise Unavailable from error
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
+
+    async def _connected(self) -> asyncpg.Connection:
+        if self._connection is None:
+            self._connection = await self._connect()
+        return self._connection
 
     async def _connect(self) -> asyncpg.Connection:
         # A lease that a crash of PostgreSQL takes back harms nobody, and a slow disk must not cost it.
@@ -192,6 +203,7 @@ class WorkerLease:
 
     async def _extended(self, statement: str) -> bool:
         async with self._turn:
+            await self._direct.connect()
             began = self._monotonic()
             row = await self._direct.row(statement, self._worker, WORKER_TERM)
             if row is not None:

@@ -92,7 +92,7 @@ PAUSE = text("""
     UPDATE ticket SET paused = :paused, attended = attended OR NOT :paused, changed_at = clock_timestamp()
     WHERE user_id = ANY(:users) AND status = 'WAITING' AND (paused <> :paused OR NOT attended)
 """).bindparams(bindparam("users", type_=IDS))
-POOL_TICKET = "status = 'WAITING', id, user_id, mode, interests, languages, enqueued_at, widens_at, NOT paused"
+POOL_TICKET = "id, user_id, mode, interests, languages, enqueued_at, widens_at, NOT paused"
 # A change is stamped when it is written and seen when it is committed, which takes seconds when a disk or a process stands still:
 # only what is older than the oldest transaction under way is all there. Somebody's backup of an hour does not count.
 SETTLED_TIME = text("""
@@ -102,7 +102,8 @@ SETTLED_TIME = text("""
       AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """)
 ALL_WAITING = text(f"SELECT {POOL_TICKET} FROM ticket WHERE status = 'WAITING'")  # noqa: S608  # ours
-CHANGED = text(f"SELECT {POOL_TICKET} FROM ticket WHERE changed_at >= :since")  # noqa: S608  # ours
+CHANGED = text(f"SELECT {POOL_TICKET} FROM ticket WHERE changed_at >= :since AND status = 'WAITING'")  # noqa: S608  # ours
+ENDED = text("SELECT id FROM ticket WHERE changed_at >= :since AND status <> 'WAITING'")
 UNATTENDED = """
     SELECT t.user_id, t.attended
     FROM ticket t JOIN head h ON h.user_id = t.user_id
@@ -144,9 +145,12 @@ class TicketRepository:
     async def changed_since(self, since: datetime | None) -> tuple[datetime, Sequence[PoolTicket], Sequence[UUID]]:
         # In a statement before: what was under way then and is committed meanwhile is seen by the next.
         time = (await self._connection.execute(SETTLED_TIME)).scalar_one()
-        statement, values = (ALL_WAITING, {}) if since is None else (CHANGED, {"since": since})
-        rows = (await self._connection.execute(statement, values)).all()
-        return time, [_pool_ticket(row) for row in rows if row[0]], [row[1] for row in rows if not row[0]]
+        if since is None:
+            return time, [_pool_ticket(row) for row in (await self._connection.execute(ALL_WAITING)).all()], ()
+        # Those that wait first: one that ends in between is then in both, and its end counts.
+        waiting = (await self._connection.execute(CHANGED, {"since": since})).all()
+        ended = (await self._connection.execute(ENDED, {"since": since})).all()
+        return time, [_pool_ticket(row) for row in waiting], [row[0] for row in ended]
 
     async def unattended(self, now: datetime) -> Sequence[UUID]:
         rows = await self._connection.execute(ALL_UNATTENDED, {"now": now, "joined": now - NEVER_ATTENDED_WAITS})
@@ -294,7 +298,7 @@ class MatchingRepository:
 
 
 def _pool_ticket(row: Sequence[Any]) -> PoolTicket:
-    return PoolTicket(row[1], row[2], row[3], frozenset(row[4]), frozenset(row[5]), row[6], row[7], attached=row[8])
+    return PoolTicket(row[0], row[1], row[2], frozenset(row[3]), frozenset(row[4]), row[5], row[6], attached=row[7])
 
 
 def _pair(first: Ticket, second: Ticket) -> tuple[UUID, UUID]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import strawberry
 
 from domain import errors
+from domain.identity import while_signed_in
 from domain.rooms import invites
 from domain.rooms import room as rooms
 from schema.context import Info
@@ -150,7 +151,7 @@ class InvitesMutation:
     ) -> CreateRoomPayload:
         services, viewer = info.context.services, info.context.viewer
         services.throttle.room(viewer.user_id)
-        room = await services.transact(
+        room = await while_signed_in(services.transact, viewer)(
             lambda uow: invites.create_room(
                 uow,
                 services.invites,
@@ -181,7 +182,7 @@ class InvitesMutation:
         services, viewer = info.context.services, info.context.viewer
         services.throttle.room(viewer.user_id)
         room = await invites.join_room(
-            services.transact,
+            while_signed_in(services.transact, viewer),
             services.limits,
             services.secrets,
             services.invites,

@@ -9,6 +9,7 @@ from uuid import UUID
 import strawberry
 
 from domain import errors
+from domain.identity import while_signed_in
 from domain.matchmaking import queue, ticket
 from domain.matchmaking.preferences import preferences
 from schema.context import Info
@@ -155,7 +156,7 @@ class MatchmakingMutation:
         services, viewer = info.context.services, info.context.viewer
         asked = preferences(input.mode, input.interests, input.languages, input.patience)
         services.throttle.queue(viewer.user_id)
-        joined = await services.transact(
+        joined = await while_signed_in(services.transact, viewer)(
             lambda uow: queue.join_queue(uow, viewer.user_id, asked, new_id=services.new_id, clock=services.clock)
         )
         services.queue_changed()
@@ -180,7 +181,7 @@ class MatchmakingMutation:
         services, viewer = info.context.services, info.context.viewer
         room_id = known_id(input.room_id)
         services.throttle.queue(viewer.user_id)
-        queued = await services.transact(
+        queued = await while_signed_in(services.transact, viewer)(
             lambda uow: queue.skip(
                 uow,
                 viewer.user_id,

@@ -50,6 +50,16 @@ def room_of(event: events.Event) -> UUID | None:
     return getattr(event, "room_id", None)
 
 
+def subject_of(event: events.Event) -> UUID | None:
+    """The member whom the event shows, None if it shows none by itself."""
+    match event:
+        case events.SignalReceived():
+            return event.sender_id
+        case events.Matched():
+            return event.partner_id
+    return getattr(event, "member_id", None)
+
+
 class Showing:
     """Makes events for one viewer. `reached` is told the viewer's member ID once a `Matched` or a current room was delivered.
 
@@ -115,7 +125,8 @@ class Showing:
         room, members = self._room(known, now)
         if isinstance(event, events.MatchEnded):
             return MatchEnded(cursor=cursor, at=at, room=room, match_end_reason=event.reason)
-        member = members.get(_subject(event))
+        subject = subject_of(event)
+        member = None if subject is None else members.get(subject)
         if member is None:
             return None
         if isinstance(event, events.SignalReceived):
@@ -150,23 +161,6 @@ class Showing:
     def _reaching(self, room: rooms.Room) -> Callable[[], None] | None:
         seat = room.seat_of(self._viewer_id)
         return None if seat is None else partial(self._reached, seat.id)
-
-
-def _subject(
-    event: events.SignalReceived
-    | events.Matched
-    | events.MemberJoined
-    | events.MemberLeft
-    | events.MemberUpdated
-    | events.KeysPublished,
-) -> UUID:
-    """The member whom the event is about."""
-    match event:
-        case events.SignalReceived():
-            return event.sender_id
-        case events.Matched():
-            return event.partner_id
-    return event.member_id
 
 
 def _of_member(

@@ -16,7 +16,7 @@ from domain.following import Follower, Lost, Standing, seat_in
 from domain.inbox import ALL_KINDS, KEY_KINDS, MATCH_KINDS, PRESENCE_KINDS, SIGNAL_KINDS, Entry, Position, View
 from domain.matchmaking.ticket import Ticket
 from domain.ports import UnitOfWork
-from domain.rooms.room import Member, Room
+from domain.rooms.room import Member, Room, RoomKind
 from schema.context import Context, Info
 from schema.cursors import inbox_position
 from schema.events import Event, KeyEvent, MatchEvent, MessageEvent, PresenceEvent, SignalEvent
@@ -171,7 +171,8 @@ async def _signals(context: Context, room_id: str, after: str | None) -> AsyncGe
         View(SIGNAL_KINDS, room.id),
         position,
         seat=seat,
-        since=seat.joined_at if position is None else None,
+        # Nobody comes into a match a second time, and two workers' clocks, a few milliseconds apart, must not lose an offer.
+        since=seat.joined_at if position is None and room.kind is RoomKind.INVITE else None,
     )
 
 

@@ -17,7 +17,7 @@ from schema.context import Context
 from schema.cursors import inbox_cursor
 from schema.events import Event, ResyncRequired
 from schema.scalars import Cursor
-from schema.showing import Showing, room_of
+from schema.showing import Showing, room_of, subject_of
 
 if TYPE_CHECKING:
     from domain.chat import Message
@@ -76,6 +76,12 @@ class Telling:
         rooms = {room for entry in entries if (room := room_of(entry.event)) is not None}
         messages = [entry.event.message_id for entry in entries if isinstance(entry.event, MessageSent)]
         self._rooms = await patiently(partial(self._services.directory.rooms, rooms)) if rooms else {}
+        for entry in entries:
+            room_id, subject = room_of(entry.event), subject_of(entry.event)
+            shown = None if room_id is None else self._rooms.get(room_id)
+            if shown is not None and subject is not None and shown.member(subject) is None:
+                # Came in through another worker, and what tells of that may not have been read here.
+                self._rooms = {**self._rooms, **await self._room_now(shown.id)}
         self._messages = await patiently(partial(self._services.transcript.messages, messages)) if messages else {}
 
     async def event(self, entry: Entry) -> Event | None:
@@ -83,7 +89,8 @@ class Telling:
         rooms = self._rooms
         if isinstance(entry.event, MessageSent):
             # Delivering a slice takes as long as its client does: whoever was made to leave meanwhile is told no more.
-            rooms = await self._room(entry.event.room_id)
+            message = self._messages.get(entry.event.message_id)
+            rooms = {} if message is None else await self._room_of(message)
         event = self._showing.event(entry, rooms, self._messages, self._services.clock())
         if event is not None:
             await self._check()
@@ -91,7 +98,7 @@ class Telling:
 
     async def message(self, message: Message, cursor: Cursor, at: datetime) -> Event | None:
         """That the message was sent; None once the viewer has left the room."""
-        room = (await self._room(message.room_id)).get(message.room_id)
+        room = (await self._room_of(message)).get(message.room_id)
         event = None if room is None else self._showing.message(message, room, cursor, at, self._services.clock())
         if event is not None:
             await self._check()
@@ -108,7 +115,7 @@ class Telling:
 
     async def outside_now(self, room_id: UUID) -> bool:
         """The same, whoever changed the room: after reading what may be newer than what is known of the room here."""
-        room = await patiently(partial(self._services.directory.room, room_id))
+        room = (await self._room_now(room_id)).get(room_id)
         return room is None or not room.holds(self._user_id)
 
     async def seat_ended(self, seat: Member) -> bool:
@@ -124,6 +131,20 @@ class Telling:
 
     async def _room(self, room_id: UUID) -> Mapping[UUID, Room]:
         return await patiently(partial(self._services.directory.rooms, (room_id,)))
+
+    async def _room_of(self, message: Message) -> Mapping[UUID, Room]:
+        """The message's room. Where the sender is not known or the viewer is not inside, it is looked at afresh: they may have come
+        in through another worker, and what tells of that may not have been read here.
+        """
+        rooms = await self._room(message.room_id)
+        room = rooms.get(message.room_id)
+        if room is None or (room.member(message.sender_id) is not None and room.holds(self._user_id)):
+            return rooms
+        return await self._room_now(message.room_id)
+
+    async def _room_now(self, room_id: UUID) -> Mapping[UUID, Room]:
+        room = await patiently(partial(self._services.directory.room, room_id))
+        return {} if room is None else {room_id: room}
 
     async def _check(self) -> None:
         if self._standing.moved:

@@ -96,6 +96,8 @@ class FakeDirectory:
         self.known: dict[UUID, Room] = {}
         self.batches: list[set[UUID]] = []
         self.failures = 0
+        self.stale: dict[UUID, Room] = {}
+        """Rooms as they were a moment ago, before another worker changed them."""
 
     async def rooms(self, room_ids: Iterable[UUID]) -> Mapping[UUID, Room]:
         ids = set(room_ids)
@@ -103,10 +105,12 @@ class FakeDirectory:
         if self.failures:
             self.failures -= 1
             raise Unavailable(0.001)
-        return {room_id: self.known[room_id] for room_id in ids if room_id in self.known}
+        known = self.known | self.stale
+        return {room_id: known[room_id] for room_id in ids if room_id in known}
 
     async def room(self, room_id: UUID) -> Room | None:
-        """One of them."""
+        """As it is now."""
+        self.stale.pop(room_id, None)
         return (await self.rooms((room_id,))).get(room_id)
 
 

@@ -17,13 +17,13 @@ from api import migrations
 from domain.errors import Unavailable
 from domain.events import Event
 from domain.following import PAGE, Follower, Found, Lost
-from domain.inbox import PRESENCE_KINDS, SIGNAL_KINDS, View
+from domain.inbox import PRESENCE_KINDS, SIGNAL_KINDS, Position, View
 from persistence.embedded import embedded_postgres
 from persistence.embedded.accounts import service_account
 from persistence.embedded.binaries import programs_for
 from persistence.inbox import postgres
 from persistence.inbox.codec import KINDS
-from persistence.inbox.postgres import EPOCH
+from persistence.inbox.postgres import EPOCH, TAIL_SWEEPS
 from persistence.inbox.ring import EVENTS
 from persistence.inbox.tail import TAIL_BYTES, TAIL_EVENTS
 from tests.inboxes import (
@@ -248,6 +248,30 @@ async def test_memory_is_bounded_and_a_slow_reader_reads_back(database_url: str)
             assert not tail.covers(start)
             assert await read_all(two.inbox, user, after=start) == sent
             assert tail.covers(tail.position)
+
+
+async def test_what_everybody_has_long_read_takes_no_memory(database_url: str) -> None:
+    """A socket is open for hours, and ten thousand of them would keep a gigabyte of what was told in the last call."""
+    async with two_workers(database_url) as (one, _):
+        user = await one.user(one.id)
+        with one.hub.watch(user):
+            await one.inbox.refresh((user,))
+            start = await one.inbox.end(user)
+            sent = [signal() for _ in range(2)]
+            await one.put((user, sent[0]))
+            for _ in range(TAIL_SWEEPS):
+                await one.inbox.changed((user,))
+            tail = one.inbox._tails[user]
+            assert len(tail._entries) == 1, "a slow reader has a few seconds"
+            await one.put((user, sent[1]))
+            for _ in range(TAIL_SWEEPS):
+                await one.inbox.changed((user,))
+            assert events_of(tail.read(Position(start.epoch, start.seq + 1), EVERYTHING, PAGE)) == sent[1:]
+            for _ in range(TAIL_SWEEPS):
+                await one.inbox.changed((user,))
+            assert (len(tail._entries), tail._size) == (0, 0)
+            assert tail.covers(tail.position)
+            assert await read_all(one.inbox, user, after=start) == sent
 
 
 @pytest.mark.parametrize("count", [PAGE - 1, PAGE, PAGE + 1, 3 * PAGE])

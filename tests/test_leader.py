@@ -24,8 +24,8 @@ from tests.waiting import until
 from tests.world import Clock, World, open_world
 
 PROMISED = 5.0
-"""Seconds from the loss of a leader to the match of two who wait. Measured 0.7 to 0.9: its term, the next claim, and the first look of a
-matcher; the rest is for a machine that runs everybody's tests."""
+"""Seconds from the loss of a leader to the match of two who wait. Measured 0.7 to 0.9: its term, the next claim, and the first look
+of a matcher; the rest is for a machine that runs everybody's tests."""
 
 
 class Duty:

@@ -267,6 +267,22 @@ async def test_a_match_whose_notes_are_late_is_not_ended(database_url: str) -> N
         assert (await world.room(room.id)).open
 
 
+async def test_a_match_that_only_a_dead_worker_knew_to_have_been_told_is_not_ended(database_url: str) -> None:
+    """All servers were killed a moment after both were told, and nothing of that was written: those who come back go on talking."""
+    clock = Clock()
+    async with open_world(database_url, clock) as world:
+        ada, bob = await world.people(2)
+        room = await world.meet(ada, bob)
+        clock.forward(seconds=30)
+        async with world.matcher.running():
+            for _ in range(2):
+                await world.matcher.sweep()
+            assert (await world.room(room.id)).open
+            world.matcher._spared_until = 0.0
+            await until(lambda: world.matcher.lost == 1)
+        assert not (await world.room(room.id)).open
+
+
 async def test_a_ticket_of_somebody_who_returns_after_an_outage_is_kept(database_url: str) -> None:
     """Nobody could come back while the database was away: the place in the queue is held until presence has seen that."""
     clock = Clock()

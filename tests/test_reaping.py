@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -264,6 +264,25 @@ async def test_a_full_pool_does_not_delay_the_lease(database_url: str) -> None:
     """The busiest worker of all must not be taken for dead."""
     async with open_world(database_url, one_of_several=True, pool_size=1) as world, world.database.reading():
         assert await asyncio.wait_for(world.lease.renew(), 5)
+
+
+async def test_the_clock_does_not_count_how_long_it_took_to_connect(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of that would be how far a new worker's clock is ahead of the others': enough to lose the offers of first matches."""
+    connect: Any = asyncpg.connect
+
+    async def slowly(*args: object, **options: object) -> object:
+        await asyncio.sleep(0.5)
+        return await connect(*args, **options)
+
+    monkeypatch.setattr(asyncpg, "connect", slowly)
+    observed: list[float] = []
+    lease = WorkerLease(database_url, uuid4(), observed=lambda _, took: observed.append(took))
+    await lease.register()
+    lease.close()
+    assert len(observed) == 1
+    assert observed[0] < 0.4
 
 
 async def test_the_lease_is_renewed_until_the_worker_stops(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

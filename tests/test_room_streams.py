@@ -23,6 +23,7 @@ from domain.rooms.room import (
     MediaState,
     MemberLeaveReason,
     MemberStatus,
+    RoomKind,
 )
 from domain.signaling import Offer
 from tests.stream_world import ADA, World, a_room, stream_world
@@ -54,7 +55,7 @@ async def test_a_room_that_is_not_ones_own_does_not_exist(world: World, operatio
 
 async def test_signals_begin_with_those_already_sent(world: World) -> None:
     """The offer of a partner who was quicker is not lost. What was sent before the viewer came in is not theirs."""
-    room = world.has(a_room())
+    room = world.has(replace(a_room(), kind=RoomKind.INVITE))
     ben = room.members[1].id
     early, mine = (SignalReceived(uuid4(), room.id, ben, None, Offer("v=0")) for _ in range(2))
     elsewhere = SignalReceived(uuid4(), uuid4(), ben, None, Offer("v=0"))
@@ -69,9 +70,30 @@ async def test_signals_begin_with_those_already_sent(world: World) -> None:
     assert await stream.quiet()
 
 
+async def test_a_partner_s_offer_is_not_lost_between_two_clocks(world: World) -> None:
+    """The leader wrote when the match began, the partner's worker when the offer came: a little earlier by its own clock."""
+    room = world.has(a_room())
+    offer = SignalReceived(uuid4(), room.id, room.members[1].id, None, Offer("v=0"))
+    world.put(offer, at=START - timedelta(milliseconds=20))
+    stream = await world.follow("signals", room=room)
+    assert (await stream.next())["id"] == str(offer.id)
+
+
+async def test_who_came_in_through_another_worker_a_moment_ago_is_shown(world: World) -> None:
+    """Whoever reads back may find a newcomer's signal before this worker has heard of the newcomer: it is not lost for that."""
+    room = world.has(replace(a_room(), kind=RoomKind.INVITE))
+    stream = await world.follow("signals", room=room)
+    waiting = asyncio.ensure_future(stream.next())
+    await until(lambda: world.hub.watched)
+    world.directory.stale[room.id] = replace(room, members=room.members[:1])
+    offer = SignalReceived(uuid4(), room.id, room.members[1].id, None, Offer("v=0"))
+    world.put(offer)
+    assert (await waiting)["sender"]["id"] == str(room.members[1].id)
+
+
 async def test_signals_are_told_whatever_the_clock_says(world: World) -> None:
     """Set back by a minute just after two have met, it must not keep their offers from each other for that minute."""
-    room = world.has(a_room())
+    room = world.has(replace(a_room(), kind=RoomKind.INVITE))
     early, late = (SignalReceived(uuid4(), room.id, room.members[1].id, None, Offer("v=0")) for _ in range(2))
     world.put(early, at=START - timedelta(seconds=1))
     world.now = START - timedelta(minutes=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -98,6 +99,24 @@ def test_secrets_are_in_no_message_and_no_repr(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(SettingsError) as caught:
         load()
     assert "sesame" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["PARLEY_DATABASE_URL", "PARLEY_DIRECT_DATABASE_URL", "PARLEY_BUS_URL"])
+@pytest.mark.parametrize("password", ["hunter/2", "hunter?2", "hunter#2"])
+def test_a_password_that_is_no_part_of_a_url_is_told_of_and_not_quoted(
+    monkeypatch: pytest.MonkeyPatch, name: str, password: str
+) -> None:
+    """Drivers take what is behind it for a port or an option, and say so in a traceback with half of the password."""
+    monkeypatch.setenv("PARLEY_DATABASE_URL", "postgresql:///parley")
+    monkeypatch.setenv(name, f"postgresql://parley:{password}@localhost/parley")
+    with pytest.raises(SettingsError) as raised:
+        load()
+    (sentence,) = raised.value.mistakes
+    assert sentence.startswith(f"{name} must ")
+    assert "%2F" in sentence
+    assert "hunter" not in sentence
+    monkeypatch.setenv(name, f"postgresql://parley:{quote(password, safe='')}@localhost/parley?application_name=a@b")
+    load()
 
 
 def test_production_hides_the_schema_and_drains_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
+from domain.errors import NotAllowed
 from domain.events import MatchEnded, MemberJoined, MemberLeft, MemberUpdated, QueueLeft
-from domain.identity import Grant, RefreshToken, Session, SessionScope, sign_out
+from domain.identity import Grant, RefreshToken, Session, SessionScope, refresh_session, sign_out
 from domain.matchmaking.ticket import QueueLeaveReason, TicketStatus
 from domain.ports import UnitOfWork
 from domain.rooms.room import MatchEndReason, MemberLeaveReason, MemberRole
+from tests.inboxes import a_bus, a_worker
+from tests.waiting import until
 from tests.world import START, World, open_world, seat
+
+T = TypeVar("T")
 
 SIGN_OUT = "mutation { signOut { ... on SignOutSuccess { user { id } } } }"
 
@@ -45,6 +52,49 @@ async def test_a_suspended_user_may_sign_out(world: World) -> None:
     caller = world.caller(await world.refresh(grant.refresh_token))
     assert caller.scope is SessionScope.APPEAL_ONLY
     assert (await world.ask(SIGN_OUT, caller)).data["signOut"]["user"]["id"] == str(grant.user.id)
+
+
+async def test_signing_out_and_a_renewal_that_fails_do_not_wait_in_a_circle(database_url: str, world: World) -> None:
+    """PostgreSQL would see the circle after a second, in which everybody in the user's rooms waits with them."""
+    first = (await world.sign_in()).grant
+    await world.refresh(first.refresh_token)
+    world.clock.forward(minutes=1)
+    attempts, decided, go_on = 0, asyncio.Event(), asyncio.Event()
+    async with a_bus() as bus, a_worker(database_url, bus) as worker:
+
+        async def counted(work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+            async def one(uow: UnitOfWork) -> T:
+                nonlocal attempts
+                attempts += 1
+                return await work(uow)
+
+            return await worker.database.transact(one)
+
+        async def held_up(work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+            async def one(uow: UnitOfWork) -> T:
+                result = await work(uow)
+                decided.set()
+                await go_on.wait()
+                return result
+
+            return await counted(one)
+
+        async def somebody_waits() -> bool:
+            async with world.database.reading() as connection:
+                return bool(await connection.scalar(text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")))
+
+        renewal = refresh_session(
+            held_up, world.throttle, world.secrets, refresh_token=first.refresh_token, network="n", now=world.clock()
+        )
+        renewing = asyncio.create_task(renewal)
+        await decided.wait()
+        leaving = asyncio.create_task(sign_out(counted, world.caller(first), now=world.clock()))
+        await until(somebody_waits)
+        go_on.set()
+        await leaving
+        with pytest.raises(NotAllowed):
+            await renewing
+    assert attempts == 2
 
 
 async def test_signing_out_leaves_the_queue(world: World) -> None:
@@ -173,3 +223,25 @@ async def test_another_session_keeps_place_and_match(world: World) -> None:
     assert room is not None
     assert room.open
     assert await world.told(one.user.id) == []
+
+
+@pytest.mark.parametrize(
+    "taking",
+    [
+        "joinQueue(input: {mode: TEXT}) { __typename }",
+        'createRoom(input: {name: "x", capacity: 2}) { __typename }',
+        'joinRoom(input: {inviteCode: "CODE"}) { __typename }',
+        'skip(input: {roomId: "ROOM"}) { __typename }',
+    ],
+)
+async def test_who_signed_out_is_given_nothing_by_a_worker_that_believes_the_session_still(
+    world: World, taking: str
+) -> None:
+    """A session is believed for a second: they would wait in the queue, or sit in a room, with nobody there."""
+    create = 'mutation { createRoom(input: {name: "x"}) { ... on CreateRoomSuccess { room { inviteCode } } } }'
+    code = (await world.answer(create, await world.user()))["room"]["inviteCode"]
+    ada, _, room = await world.pair()
+    caller = ada if "ROOM" in taking else await world.user()
+    await world.database.transact(lambda uow: uow.sessions.revoke(caller.session_id, START))
+    answer = await world.ask(f"mutation {{ {taking.replace('CODE', code).replace('ROOM', str(room.id))} }}", caller)
+    assert [failure.code for failure in answer.failures] == ["UNAUTHENTICATED"]

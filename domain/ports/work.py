@@ -50,6 +50,9 @@ class Sessions(Protocol):
 
     async def add(self, session: Session) -> None: ...
     async def get(self, session_id: UUID) -> Session | None: ...
+    async def user_of(self, token_hash: bytes) -> UUID | None:
+        """Whose token it is."""
+
     async def lock_by_token(self, token_hash: bytes) -> tuple[Session, RefreshToken] | None:
         """The token and its session, the session row locked: uses of one family's tokens follow each other."""
 

@@ -22,11 +22,11 @@ ENTRY_BYTES: Final = 512
 class Tail:
     """Everything behind `start` and up to `position`, without a hole."""
 
-    __slots__ = ("_entries", "_size", "position", "start")
+    __slots__ = ("_entries", "_old", "_size", "position", "start")
 
     def __init__(self, position: Position) -> None:
         self.position = position
-        self.start = position.seq
+        self.start = self._old = position.seq
         self._entries: deque[tuple[Entry, int]] = deque()
         self._size = 0
 
@@ -37,14 +37,18 @@ class Tail:
             self._size += size + ENTRY_BYTES
         self.position = Position(self.position.epoch, seq)
         while len(self._entries) > TAIL_EVENTS or self._size > TAIL_BYTES:
-            entry, size = self._entries.popleft()
-            self.start = entry.position.seq
-            self._size -= size
+            self._drop()
 
     def begin(self, position: Position) -> None:
         """Forgets everything: what is behind that position comes next."""
-        self.position, self.start, self._size = position, position.seq, 0
+        self.position, self.start, self._old, self._size = position, position.seq, position.seq, 0
         self._entries.clear()
+
+    def age(self) -> None:
+        """Forgets what was here when this was called before: whoever follows has read it, or will read it back."""
+        while self._entries and self._entries[0][0].position.seq <= self._old:
+            self._drop()
+        self._old = self.position.seq
 
     def covers(self, after: Position) -> bool:
         """Whether everything behind that position is here."""
@@ -61,3 +65,8 @@ class Tail:
                 if len(found) == limit:
                     return Batch(tuple(found), entry.position)
         return Batch(tuple(found), self.position)
+
+    def _drop(self) -> None:
+        entry, size = self._entries.popleft()
+        self.start = entry.position.seq
+        self._size -= size
