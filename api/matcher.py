@@ -46,7 +46,7 @@ SHORT_OVERLAP: Final = timedelta(milliseconds=100)
 """The same for the looks between two full ones: under load they come one after another, and the overlap is most of what they
 read. The next full look finds what took longer to commit."""
 RELOAD_SECONDS: Final = 30.0
-BUSY_LOOK_SECONDS: Final = 0.1
+BUSY_LOOK_SECONDS: Final = 0.4
 """Between two looks while the pool has more to propose."""
 COMMITS_AT_ONCE: Final = 2
 """PostgreSQL works on one while the other is made ready here: two cores are busy where one waited for the other."""

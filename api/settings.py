@@ -212,7 +212,8 @@ def _understood(url: str) -> str:
     or an option, and quote it.
     """
     server, rest = urlsplit(url).netloc, url.partition("://")[2]
-    if "@" in rest and "@" not in server and not server.endswith("]") and ":" in server:
+    port = server.rpartition(":")[2]
+    if "@" in rest and "@" not in server and port != server and not port.isdecimal() and not port.endswith("]"):
         msg = "must have the special characters of its password written as %2F for /, %3F for ? and %23 for #"
         raise ValueError(msg)
     return url

@@ -19,7 +19,7 @@ from sqlalchemy.pool import QueuePool
 from domain.errors import Conflict, Unavailable
 from persistence.chat import MessageRepository
 from persistence.driver import connector
-from persistence.heads import LOCK_HEADS, Head
+from persistence.heads import Head, locked_heads
 from persistence.identity import DeviceRepository, SessionRepository, UserRepository
 from persistence.keys import KeyBundleRepository
 from persistence.matchmaking import BarRepository, MatchingRepository, TicketRepository
@@ -140,8 +140,7 @@ class Unit:
             raise RuntimeError(msg)
         self.locked = sorted(set(user_ids))
         await self._held.enter_async_context(self._outbox.hold(self.locked))
-        for row in await self._connection.execute(LOCK_HEADS, {"ids": self.locked}):
-            self.heads[row.user_id] = Head(row.user_id, row.seq, tuple(row.latest), tuple(row.workers))
+        self.heads = await locked_heads(self._connection, self.locked)
 
     async def lock_room(self, room_id: UUID, also: Iterable[UUID] = ()) -> Room | None:
         return next(iter(await self.lock_rooms((room_id,), also)), None)
@@ -276,7 +275,7 @@ class Database:
         while True:
             try:
                 async with self._doubts, self.engine.connect() as connection, _giving_up(connection):
-                    await connection.execute(LOCK_HEADS, {"ids": unit.locked})
+                    await locked_heads(connection, unit.locked)
                 break
             except (SQLAlchemyError, OSError):
                 await asyncio.sleep(DOUBT_SECONDS)

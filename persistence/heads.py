@@ -1,12 +1,15 @@
 """The head of every user: the mutex that all writes about a user take, the user's presence, and the end of the user's inbox."""
 
 # SQLModel resolves annotations when the class is made, so this module does without `from __future__ import annotations`.
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Column, Index, bindparam, text
+from sqlalchemy import ARRAY, BigInteger, Column, Index, text
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
 
 from persistence.base import Row, Timestamp
@@ -47,6 +50,12 @@ class Head:
 
 
 # A locked row is read as it is under the lock, however old the statement's snapshot: what is in the head itself may be used.
-LOCK_HEADS = text(
-    "SELECT user_id, seq, latest, workers FROM head WHERE user_id = ANY(:ids) ORDER BY user_id FOR UPDATE"
-).bindparams(bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True))))
+LOCK_HEADS: Final = """
+    SELECT user_id, seq, latest, workers FROM head WHERE user_id = ANY($1::uuid[]) ORDER BY user_id FOR UPDATE
+"""
+
+
+async def locked_heads(connection: AsyncConnection, user_ids: Sequence[UUID]) -> dict[UUID, Head]:
+    """Locks the heads in the order of their IDs, in which they are given."""
+    rows = (await connection.exec_driver_sql(LOCK_HEADS, (user_ids,))).all()
+    return {row[0]: Head(row[0], row[1], tuple(row[2]), tuple(row[3])) for row in rows}

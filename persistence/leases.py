@@ -42,10 +42,13 @@ PREPARE = f"""
     INSERT INTO lease (name, holder, expires_at) VALUES ('{LEADER}', $1, clock_timestamp()) ON CONFLICT (name) DO NOTHING
 """  # noqa: S608  # a name of ours
 # Where two are at it, the second waits for the first and then sees that the lease is taken. The rest of the statement sees the row
-# as it was before: what it says matters to those only who did not change it.
+# as it was before: what it says matters to those only who did not change it. A term that ends later than any can is of a clock that
+# was set back since, and its holder may be dead.
 LEAD = f"""
     WITH taken AS (UPDATE lease SET holder = $1, expires_at = clock_timestamp() + $2::interval
-                   WHERE name = '{LEADER}' AND (holder = $1 OR expires_at <= clock_timestamp()) RETURNING name)
+                   WHERE name = '{LEADER}' AND (holder = $1 OR expires_at <= clock_timestamp()
+                                                OR expires_at > clock_timestamp() + 2 * $2::interval)
+                   RETURNING name)
     SELECT EXISTS (SELECT FROM taken) AS leads,
            extract(epoch FROM expires_at - clock_timestamp())::float8 AS remaining
     FROM lease WHERE name = '{LEADER}'

@@ -465,6 +465,26 @@ async def test_everybody_is_told_when_the_tables_were_restored(database_url: str
             assert not await two.inbox.changed([user, idle]), "nobody is taken for changed again and again"
 
 
+async def test_a_stream_is_told_of_a_past_that_came_back(database_url: str) -> None:
+    """A copy of the files that is started in the place of the database has the same epoch, and lacks what was told last: the next
+    numbers are given out a second time.
+    """
+    async with two_workers(database_url, sweep_seconds=0.1) as (one, two):
+        user = await one.user(one.id, two.id)
+        await one.put((user, joined()))
+        async with Reader(one, user) as here, Reader(two, user) as there:
+            await until(lambda: len(one.inbox) == len(two.inbox) == 1)
+            await one.put(*((user, joined()) for _ in range(5)))
+            await until(lambda: len(here.told) == len(there.told) == 5)
+            await one.run("DELETE FROM inbox_event WHERE seq > 1")
+            await one.run("UPDATE head SET seq = 1, latest[5 + 1] = 1")
+            await until(lambda: here.lost and there.lost)
+            again = joined()
+            await one.put((user, again))
+            await until(lambda: here.told[-1] == there.told[-1] == again)
+            assert (here.lost, there.lost) == (1, 1)
+
+
 async def test_the_epoch_is_of_the_cluster_and_of_the_database(postgres, database_url: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001  # the fixture
     """Another database is another beginning; so is another cluster, although its IDs of tables may be the same."""
     here = await epoch_of(database_url)

@@ -178,6 +178,19 @@ async def test_the_lease_is_one_holders_by_the_databases_clock(database_url: str
     other.close()
 
 
+async def test_a_clock_that_was_set_back_does_not_keep_everybody_from_leading(database_url: str) -> None:
+    """The database's clock was an hour fast, and the leader died before it renewed: its term is none of an hour."""
+    dead, other = (LeaderLease(database_url, uuid4()) for _ in range(2))
+    assert (await dead.claim()).leads
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("UPDATE lease SET expires_at = expires_at + interval '1 hour'")
+    await connection.close()
+    assert (await other.claim()).leads
+    assert not (await dead.claim()).leads
+    dead.close()
+    other.close()
+
+
 async def test_claims_at_the_same_moment_have_one_winner(database_url: str) -> None:
     """All workers claim when a term ends."""
     leases = [LeaderLease(database_url, uuid4()) for _ in range(10)]

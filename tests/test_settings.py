@@ -115,7 +115,9 @@ def test_a_password_that_is_no_part_of_a_url_is_told_of_and_not_quoted(
     assert sentence.startswith(f"{name} must ")
     assert "%2F" in sentence
     assert "hunter" not in sentence
-    monkeypatch.setenv(name, f"postgresql://parley:{quote(password, safe='')}@localhost/parley?application_name=a@b")
+    monkeypatch.setenv(name, f"postgresql://parley:{quote(password, safe='')}@localhost/parley")
+    load()
+    monkeypatch.setenv(name, "postgresql://[::1]:5432/parley?user=ada@tenant")
     load()
 
 

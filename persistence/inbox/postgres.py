@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from domain.events import Matched, MatchEnded, MemberJoined, MemberLeft, MemberUpdated
 from domain.inbox import Batch, Entry, Position
-from persistence.heads import LOCK_HEADS, Head
+from persistence.heads import locked_heads
 from persistence.inbox.appending import WRITE, Numbered
 from persistence.inbox.codec import KINDS, decode
 from persistence.inbox.tail import Tail
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from domain.events import Event
     from domain.inbox import View
+    from persistence.heads import Head
     from persistence.hub import Hub
     from persistence.inbox.appending import News
 
@@ -67,10 +68,10 @@ EPOCH: Final = text("""
 """)
 END: Final = "SELECT seq, control_version FROM head WHERE user_id = $1::uuid"
 CHANGED: Final = """
-    SELECT h.user_id, h.control_version
+    SELECT h.user_id, h.control_version, h.seq < known.seq AS earlier
     FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS known (user_id, seq, control_version)
     JOIN head h ON h.user_id = known.user_id
-    WHERE h.seq > known.seq OR h.control_version > known.control_version
+    WHERE h.seq <> known.seq OR h.control_version > known.control_version
 """
 # The payload of an event that has no place on the page is null: the page ends before it. Sizes are known without reading the texts.
 READ: Final = """
@@ -180,6 +181,9 @@ class PostgresInbox:
                 rows = (await connection.exec_driver_sql(CHANGED, (compared, seqs, controls))).all()
             for row in rows:
                 self._note_control(row.user_id, row.control_version)
+                if row.earlier:
+                    # A copy was put in the database's place: what is known here was before, and its numbers come again.
+                    self._tails.pop(row.user_id, None)
                 found.append(row.user_id)
         return found
 
@@ -342,12 +346,6 @@ class PostgresInbox:
                 controls[oldest] = known
             else:
                 self._forgotten_control = max(self._forgotten_control, known[1])
-
-
-async def locked_heads(connection: AsyncConnection, user_ids: Sequence[UUID]) -> dict[UUID, Head]:
-    """Locks the heads in the order of their IDs, in which they are given."""
-    rows = await connection.execute(LOCK_HEADS, {"ids": user_ids})
-    return {row.user_id: Head(row.user_id, row.seq, tuple(row.latest), tuple(row.workers)) for row in rows}
 
 
 def _more(rows: Sequence[Row[Any]], limit: int) -> bool:

@@ -19,7 +19,7 @@ from sqlmodel import Field
 
 from persistence.base import Row, Timestamp
 
-LOCK_MILLISECONDS: Final = 200
+LOCK_MILLISECONDS: Final = 50
 """How long a truncation waits for those who read: everybody else who reads waits behind it."""
 BUSY: Final = "55P03"
 """lock_not_available: somebody reads the partition, and the next turn of the job tries again."""
