@@ -188,7 +188,7 @@ async def _crowd(connection: asyncpg.Connection, size: int, incarnation: UUID, a
         incarnation,
     )
     await connection.execute(PEOPLE, size, incarnation, alike)
-    # Not the others, which may be empty: plans of foreign keys are kept, and would read a whole table that had no page when they were
-    # made. Autovacuum does not look at empty tables either.
+    # Not the others, which may be empty: plans of foreign keys are kept, and would read a whole table that had no page when they
+    # were made. Autovacuum does not look at empty tables either.
     await connection.execute("ANALYZE account, connection, head, ticket")
     await connection.execute("CHECKPOINT")

@@ -58,4 +58,4 @@ LOCK_HEADS: Final = """
 async def locked_heads(connection: AsyncConnection, user_ids: Sequence[UUID]) -> dict[UUID, Head]:
     """Locks the heads in the order of their IDs, in which they are given."""
     rows = (await connection.exec_driver_sql(LOCK_HEADS, (user_ids,))).all()
-    return {row[0]: Head(row[0], row[1], tuple(row[2]), tuple(row[3])) for row in rows}
+    return {row.user_id: Head(row.user_id, row.seq, tuple(row.latest), tuple(row.workers)) for row in rows}

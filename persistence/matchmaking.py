@@ -254,14 +254,15 @@ class MatchingRepository:
 
     async def facts(self, pairs: Sequence[tuple[UUID, UUID]], now: datetime) -> Mapping[tuple[UUID, UUID], PairFacts]:
         ids = [one for pair in pairs for one in pair]
-        found = (await self._connection.exec_driver_sql(FACTS, (ids, now))).all()
-        rows: dict[UUID, Sequence[Any]] = {row[0]: row for row in found}
+        rows: dict[UUID, Any] = {}
+        for row in (await self._connection.exec_driver_sql(FACTS, (ids, now))).all():
+            rows[row.id] = row
         tickets = {ticket_id: _ticket(row) for ticket_id, row in rows.items()}
         found = [(tickets.get(first), tickets.get(second)) for first, second in pairs]
         meetings = {_pair(first, second) for first, second in found if first and second}
         values = [low for low, _ in meetings], [high for _, high in meetings], now
         in_force = (await self._connection.exec_driver_sql(BARS_IN_FORCE, values)).all()
-        bars = {(row[0], row[1]): row[2] for row in in_force}
+        bars = {(bar.low_id, bar.high_id): bar.until for bar in in_force}
         facts = {}
         for pair, (first, second) in zip(pairs, found, strict=True):
             sides = [rows[ticket.id] for ticket in (first, second) if ticket is not None]

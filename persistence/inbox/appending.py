@@ -75,8 +75,10 @@ class Numbered:
             news = self.news.get(user_id)
             if news is None:
                 news = self.news[user_id] = News(user_id, Position(epoch, head.seq), head.workers)
-                self._latest[user_id] = [*head.latest, *(0 for _ in range(len(KINDS) - len(head.latest)))]
+                self._latest[user_id] = list(head.latest)
             seq, kind, latest = news.end + 1, KINDS[type(event)], self._latest[user_id]
+            if kind >= len(latest):
+                latest += [0] * (kind + 1 - len(latest))
             payload = encode(event)
             self._rows.append((user_id, seq, kind, latest[kind], payload))
             latest[kind] = seq
