@@ -107,7 +107,7 @@ async def asking(server: Server) -> AsyncIterator[list[str]]:
     finally:
         ended.set()
         await asyncio.gather(*clients)
-    assert asked > 100
+    assert asked > 10
 
 
 async def test_connections_are_spread_over_the_workers(server: Server) -> None:
