@@ -1,4 +1,5 @@
-"""The matcher's loop: reads what changed, lets the pool propose, commits in batches. And the sweeps over people who are not there.
+"""The matcher's loop: reads what changed, lets the pool propose, commits in batches. And its sweep, which ends the tickets and
+matches of people who are not there.
 
 The pool only proposes and the commit decides under locks, so a matcher that is stale, or one of several, is harmless.
 """
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from api.loops import cancelled
 from domain.errors import Unavailable
 from domain.matchmaking.commit import MOST_PAIRS, Refusal, Refused, commit_pairs
 from domain.matchmaking.losses import REACHED_WITHIN, end_unreached, expire_ticket
@@ -122,9 +124,7 @@ class Matcher:
     async def stop(self) -> None:
         """Returns when nothing runs any more; a commit that is under way completes by itself."""
         tasks, self._tasks = self._tasks, ()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(tasks)
         self.pool.reload((), (), self._present())
 
     def poke(self) -> None:

@@ -14,6 +14,8 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from persistence.signals import PostgresSignalPost
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -67,7 +69,7 @@ class _Parts(Collector):
         yield _counter("documents_hits", "Operations whose document was known.", documents.hits)
         yield _counter("documents_misses", "Operations whose document was not.", documents.misses)
         yield _counter("documents_rejected", "Operations whose document is not valid.", documents.rejections)
-        yield _gauge("inboxes", "Users with an inbox in memory.", len(self._parts.inbox))
+        yield _gauge("inboxes", "Inboxes in memory, whole or their end.", len(self._parts.inbox))
         yield _gauge("rooms_cached", "Rooms in memory.", len(self._parts.rooms))
         yield _gauge("users_watching", "Users with an open socket or subscription.", self._parts.hub.watched)
         yield _gauge(
@@ -90,7 +92,7 @@ class _Parts(Collector):
         )
 
     def _among_workers(self) -> Iterator[Metric]:
-        leader, bus = self._parts.leader, self._parts.bus
+        leader, bus, hub, signals = self._parts.leader, self._parts.bus, self._parts.hub, self._parts.services.signals
         yield _gauge("workers", "Workers that serve on this host.", 1)
         yield _gauge("leading", "Workers of this host that run the matcher.", int(leader.leading))
         yield _counter("elections", "How often a worker of this host began to lead.", leader.elections)
@@ -99,6 +101,11 @@ class _Parts(Collector):
         yield _counter("bus_losses", "Connections to the bus that were lost.", bus.losses)
         yield _counter("bus_gaps", "How often hints may have been lost, and all inboxes were looked at.", bus.gaps)
         yield _counter("bus_publishes_failed", "Hints that the bus did not take.", bus.failed_publishes)
+        yield _counter("hints", "Messages to other workers about users who have news.", hub.hints)
+        yield _counter("inboxes_refreshed", "Inboxes read because there might be something new in them.", hub.refreshed)
+        yield _counter("inboxes_swept_up", "Inboxes with news that no hint had told of in time.", hub.swept_up)
+        if isinstance(signals, PostgresSignalPost):
+            yield _gauge("signals_waiting", "Signals that are not committed yet.", signals.waiting)
         if bus.queue_usage is not None:
             yield _gauge("notification_queue_usage", "Part of PostgreSQL's queue of NOTIFY in use.", bus.queue_usage)
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import structlog
 from sqlalchemy import text
 
+from api import loops
 from api.admission import Admission
 from api.buckets import LocalThrottle, NoThrottle
 from api.franking import DerivedFrankingKeys
@@ -24,7 +24,7 @@ from api.networks import network_of
 from api.origins import Origins
 from api.pokes import Pokes
 from api.presence import Presence
-from api.reach import bus_reached
+from api.reach import bus_at, bus_reached
 from api.reached import Reached
 from api.reaper import Reaper
 from api.registration import Registration
@@ -35,7 +35,6 @@ from api.tokens import KeyedDigests, SignedTokens
 from api.turns import Turns
 from api.xeddsa import ThreadedKeyVerifier
 from domain.errors import Unavailable
-from persistence.bus import open_bus
 from persistence.database import Database
 from persistence.directory import CachedRooms, Directory
 from persistence.hub import Hub
@@ -53,7 +52,7 @@ from schema.context import Context, IceSettings, Services
 from schema.execution.execute import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
 
     from starlette.requests import HTTPConnection
 
@@ -63,8 +62,6 @@ if TYPE_CHECKING:
     from domain.identity import Caller
     from domain.ports import Clock
     from persistence.bus import ReliableBroadcast
-
-log = structlog.get_logger(__name__)
 
 READY_SECONDS = 1.0
 """How long the database may take to answer before a load balancer should look elsewhere."""
@@ -119,10 +116,10 @@ class Parts:
 @asynccontextmanager
 async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> AsyncIterator[Parts]:
     """The parts of one worker, running for as long as the context is open: alone with its inbox in memory, or one of several that
-    share the inbox in PostgreSQL. Raises `Refusal` when the bus cannot be reached.
+    share the inbox in PostgreSQL. Raises `Refusal` when the bus cannot be reached, and `Unavailable` when the database cannot.
     """
     worker, clock = uuid4(), SharedClock()
-    bus = open_bus(settings.bus_url, source.direct)
+    bus = bus_at(settings.bus_url, source.direct)
     hub = Hub(bus, worker)
     rooms = CachedRooms(max_age_seconds=ROOMS_AGE_SECONDS if settings.scaled else None)
     recent = RecentMessages()
@@ -153,8 +150,8 @@ async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> A
     )
     sweeps = Sweeps(transact=database.transact, read=database.read, clock=clock, resume=resume)
     reaper = Reaper(transact=database.transact, read=database.read, clock=clock, steady=registration.steady)
-    purging = partial(repeated, "purge", PURGE_SECONDS, lambda: purge(database.reading, clock()))
-    turning = partial(repeated, "rings", TURN_SECONDS, lambda: turn(database.reading))
+    purging = partial(loops.running, "purge", PURGE_SECONDS, lambda: purge(database.reading, clock()))
+    turning = partial(loops.running, "rings", TURN_SECONDS, lambda: turn(database.reading))
     leader = Leader(
         LeaderLease(source.direct, worker) if settings.scaled else None,
         (pokes.heeded, sweeps.running, reaper.running, matcher.running, purging, turning),
@@ -224,39 +221,17 @@ async def _followed(
     inbox: MemoryInbox | PostgresInbox, hub: Hub, database: Database, clock: Clock
 ) -> AsyncIterator[None]:
     """Readers of the inbox are woken for as long as the context is open."""
+    if isinstance(inbox, PostgresInbox):
+        await inbox.open(database.reading)
+        await hub.start(inbox)
+        try:
+            yield
+        finally:
+            await hub.stop()
+        return
 
-    async def evict() -> None:
-        if isinstance(inbox, MemoryInbox):
-            inbox.sweep(clock())
+    async def sweep() -> None:
+        inbox.sweep(clock())
 
-    async with AsyncExitStack() as following:
-        if isinstance(inbox, PostgresInbox):
-            await inbox.open(database.reading)
-            await hub.start(inbox)
-            following.push_async_callback(hub.stop)
-        else:
-            await following.enter_async_context(repeated("inbox sweep", SWEEP_INBOX_SECONDS, evict))
+    async with loops.running("inbox sweep", SWEEP_INBOX_SECONDS, sweep):
         yield
-
-
-@asynccontextmanager
-async def repeated(name: str, seconds: float, step: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
-    """Repeats the step, whatever it raises, for as long as the context is open."""
-
-    async def loop() -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            try:
-                await step()
-            except Unavailable:
-                log.warning("the database is away", step=name)
-            except Exception:
-                log.exception("a background step failed", step=name)
-
-    task = asyncio.create_task(loop(), name=name)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

@@ -17,6 +17,7 @@ from api.graphql_ws.messages import Close
 from domain import presence
 from domain.errors import Unavailable
 from domain.rooms.holding import persistently
+from persistence.tasks import retrieved
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -185,8 +186,7 @@ class Presence:
     async def _detach(self, attachment: _Attachment) -> None:
         if attachment.attaching is not None:
             await asyncio.wait({attachment.attaching})
-            if not attachment.attaching.cancelled():
-                attachment.attaching.exception()  # Whoever opened the socket was told, if they were still there.
+            retrieved(attachment.attaching)
         if not attachment.begun:
             return
         delay = FIRST_RETRY_SECONDS

@@ -1,4 +1,4 @@
-"""The first thing that is asked of a database or a bus: when it does not answer, one sentence says what to check."""
+"""The first thing that is asked of a database or a bus: where that cannot be, one sentence says what to check."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import asyncpg
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.refusal import Unreachable
+from api.refusal import Refusal, Unreachable
+from persistence.bus import open_bus
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
+
+    from persistence.bus import ReliableBroadcast
 
 T = TypeVar("T")
 
@@ -25,8 +28,16 @@ async def database_reached(work: Awaitable[T]) -> T:
     try:
         return await work
     except DATABASE_FAULTS as error:
-        msg = f"The database cannot be used: {_reason(error)}. Check PARLEY_DATABASE_URL."
+        msg = f"The database cannot be used: {_reason(error)}. Check PARLEY_DATABASE_URL, and PARLEY_DIRECT_DATABASE_URL if set."
         raise Unreachable(msg) from error
+
+
+def bus_at(url: str, database_url: str) -> ReliableBroadcast:
+    """See `persistence.bus.open_bus`. Raises `Refusal` for an address that is not understood."""
+    try:
+        return open_bus(url, database_url)
+    except ValueError as error:
+        raise Refusal(str(error)) from error
 
 
 async def bus_reached(work: Awaitable[T], url: str) -> T:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from api import migrations
+from api import loops, migrations
 from api.app import application
 from api.databases import database
 from api.doors import BACKLOG, listening
 from api.metrics import exposition, registry_of
-from api.parts import assembled, repeated
+from api.parts import assembled
 from api.reach import database_reached
 from api.refusal import Refusal, Unreachable
 from api.server import Server, allow_many_connections
@@ -94,13 +94,13 @@ async def _serve(
         except Unavailable as error:
             msg = "The database went away while the server started: start it again once the database answers."
             raise Unreachable(msg) from error
-        await running.enter_async_context(repeated("database watch", WATCH_SECONDS, _watch_of(source, lost)))
+        await running.enter_async_context(loops.running("database watch", WATCH_SECONDS, _watch_of(source, lost)))
         scrape: Callable[[], bytes] = partial(exposition, parts)
         if figures is not None:
             siblings = Siblings(figures, registry_of(parts).collect)
             scrape = siblings.exposition
             running.callback(siblings.write, last=True)
-            await running.enter_async_context(repeated("figures", WRITE_SECONDS, _writing(siblings)))
+            await running.enter_async_context(loops.running("figures", WRITE_SECONDS, _writing(siblings)))
         config = uvicorn.Config(
             application(settings, parts, scrape),
             lifespan="off",

@@ -19,6 +19,10 @@ GRACE_SECONDS = 5
 END_SECONDS = 10
 """How long the parts of a server may take to stop after that."""
 MEMORY = "memory://"
+EMBEDDED_WORKERS = 18
+"""Our own PostgreSQL takes 300 connections, and keeps three for its superuser: a worker has 15 at most, as has one that replaces
+another.
+"""
 REDIS = frozenset({"redis", "rediss", "valkey", "valkeys", "unix"})
 
 
@@ -80,7 +84,7 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, repr=False)
     direct_database_url: str | None = Field(default=None, repr=False)
     """The same database past a pooler, for connections that LISTEN or hold a lock; None: `database_url` leads there."""
-    bus_url: str = Field(default="memory://", repr=False)
+    bus_url: str = Field(default=MEMORY, repr=False)
     environment: Environment = Environment.DEVELOPMENT
     allowed_origins: CommaSeparated = ()
     trusted_proxies: CommaSeparated = ()
@@ -148,6 +152,12 @@ class Settings(BaseSettings):
             msg = (
                 f"PARLEY_WORKERS is {self.workers}, and the in-memory bus lives in one process: set PARLEY_BUS_URL to a "
                 "Redis or to postgresql:// (the database's own), or PARLEY_WORKERS to 1."
+            )
+            raise ValueError(msg)
+        if self.workers > EMBEDDED_WORKERS and self.database_url is None:
+            msg = (
+                f"PARLEY_WORKERS is {self.workers}, and the embedded PostgreSQL has connections for {EMBEDDED_WORKERS}: set "
+                "PARLEY_DATABASE_URL to a PostgreSQL of your own, or PARLEY_WORKERS to fewer."
             )
             raise ValueError(msg)
         if self.direct_database_url and not self.database_url:

@@ -6,14 +6,16 @@ Servers with a bus between them share the lock, any number of them, so that they
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import asyncpg
 import structlog
 
+from api.loops import cancelled
 from api.refusal import Refusal
+from persistence.driver import FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -62,9 +64,7 @@ async def _held(lock: _Lock, usurped: Callable[[], None], refusal: str) -> Async
     try:
         yield
     finally:
-        keeper.cancel()
-        with suppress(asyncio.CancelledError):
-            await keeper
+        await cancelled((keeper,))
         lock.let_go()
 
 
@@ -115,6 +115,5 @@ async def _keep(lock: _Lock, usurped: Callable[[], None]) -> None:
                 log.critical("another server took this database over")
                 usurped()
                 return
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
-            # The last is what the driver says of a connection that was lost in the middle of a question before.
+        except FAULTS:
             lock.let_go()

@@ -14,6 +14,7 @@ def welcome(settings: Settings, port: int) -> None:
         print(f"Parley is ready on port {port}.", flush=True)  # noqa: T201  # the command line speaks to a person
         return
     root = f"http://localhost:{port}"
+    demo = "make demo" if port == 8000 else f'make demo ARGS="--url {root}"'  # noqa: PLR2004  # where the demo looks by itself
     print(  # noqa: T201  # the command line speaks to a person
         f"""
 Parley is ready.
@@ -22,7 +23,7 @@ Parley is ready.
   API        {root}/graphql (also ws://localhost:{port}/graphql)
   Try        curl -s {root}/graphql -H 'content-type: application/json' \\
                -d '{{"query": "{{ stats {{ online waiting inCall }} }}"}}'
-  See it     make demo, in another terminal
+  See it     {demo}, in another terminal
 
 Ctrl-C stops it.
 """,

@@ -83,9 +83,8 @@ def main() -> int:
     serving = False
 
     def interrupted(_: int, __: FrameType | None) -> None:
-        if (
-            not serving
-        ):  # There is nothing to undo yet, and an exception in the middle of an import becomes another one.
+        if not serving:
+            # There is nothing to undo yet, and an exception in the middle of an import becomes another one.
             os._exit(0)
         # Uvicorn listens while we serve. What comes later finds us stopping: supervisors like to tell everybody, twice.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import signal
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from api.doors import Doors
 from api.refusal import Refusal
 from api.welcome import welcome
 from api.worker import Assignment, Report
+from persistence.backoff import backoff
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -41,6 +41,8 @@ ATTEMPTS = 3
 """Starts in a row that may fail in one place before everything stops: somebody has to look."""
 CALM_SECONDS = 30.0
 """A worker that lived so long did not die of its start: its successor is started at once."""
+LONGEST_PAUSE_SECONDS = 10.0
+"""Between two starts in one place."""
 WATCH_SECONDS = 1.0
 
 
@@ -205,7 +207,7 @@ class _Supervisor:
                 place.worker = None
                 self._doors.desert(place.number)
                 deaths = 0 if asyncio.get_running_loop().time() - since > CALM_SECONDS else deaths + 1
-            await asyncio.sleep(_backoff(failed + deaths))
+            await asyncio.sleep(backoff(failed + deaths, LONGEST_PAUSE_SECONDS))
 
     async def _give_up(self, worker: _Worker, failed: int) -> None:
         """After a start that failed. At the very first one a sentence is what the person at the keyboard waits for; later the other
@@ -330,8 +332,3 @@ def _terminal() -> bool:
     except OSError:
         return False
     return True
-
-
-def _backoff(attempt: int) -> float:
-    """Seconds before the next start: 0.1, doubling to 10, half of it at random: what died together does not come back at once."""
-    return min(10.0, 0.1 * 2.0 ** min(attempt, 10)) * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, not a secret

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import DateTime, MetaData
+from sqlalchemy import ARRAY, DateTime, MetaData
+from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
 
@@ -15,6 +16,10 @@ NAMING_CONVENTION = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+UUIDS = ARRAY(UUID(as_uuid=True))
+"""`uuid[]`, for columns and for parameters."""
 
 
 class Row(SQLModel):

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     CheckConstraint,
     Column,
@@ -27,7 +26,7 @@ from sqlmodel import Field
 
 from domain.chat import BYTES_AT_ONCE, Message
 from domain.franking import FrankingTag
-from persistence.base import Row, Timestamp
+from persistence.base import UUIDS, Row, Timestamp
 
 
 class MessageRow(Row, table=True):
@@ -107,7 +106,7 @@ ADD = text("""
     bindparam("sent_at", type_=DateTime(timezone=True)),
 )
 SENT = _messages("sender_id = :sender_id AND client_message_id = :client_message_id")
-BY_IDS = _messages("id = ANY(:ids)").bindparams(bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True))))
+BY_IDS = _messages("id = ANY(:ids)").bindparams(bindparam("ids", type_=UUIDS))
 AFTER = _page("seq > :seq", order="seq")
 NEWEST = _page("TRUE", order="seq DESC")
 BEFORE = _page("seq < :seq", order="seq DESC")

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool
 
 from domain.errors import Conflict, Unavailable
+from persistence.base import UUIDS
 from persistence.chat import MessageRepository
 from persistence.driver import connector
 from persistence.heads import Head, locked_heads
@@ -27,6 +26,7 @@ from persistence.presence import ConnectionRepository
 from persistence.rooms import RoomRepository
 from persistence.safety import SuspensionRepository
 from persistence.signals.admission import SignalRepository
+from persistence.tasks import retrieved
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -57,7 +57,7 @@ DOUBTS_AT_ONCE = 2
 """Connections that wait for that."""
 
 LOCK_ROOMS = text("SELECT id FROM room WHERE id = ANY(:ids) ORDER BY id FOR UPDATE").bindparams(
-    bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True)))
+    bindparam("ids", type_=UUIDS)
 )
 
 
@@ -87,7 +87,7 @@ class Outbox(Protocol):
         at: datetime,
     ) -> Callable[[], None]:
         """The last thing in a transaction: appends the events, in their order, and raises control versions. `heads` are the locked
-        ones, of everybody who is told something. What it returns is called once the transaction is committed: it tells
+        ones, of everybody concerned. What it returns is called once the transaction is committed: it tells
         readers, and cannot fail.
         """
 
@@ -154,13 +154,17 @@ class Unit:
         return rooms
 
     def append(self, user_id: UUID, event: Event) -> None:
-        if user_id not in self.heads:
-            msg = "an event was appended to an inbox that is not locked"
-            raise RuntimeError(msg)
+        self._require_lock(user_id)
         self.events.append((user_id, event))
 
     def raise_control(self, user_id: UUID) -> None:
+        self._require_lock(user_id)
         self.controls.add(user_id)
+
+    def _require_lock(self, user_id: UUID) -> None:
+        if user_id not in self.heads:
+            msg = "something was written for a user who is not locked"
+            raise RuntimeError(msg)
 
 
 class Database:
@@ -229,8 +233,7 @@ class Database:
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
-        if not task.cancelled():
-            task.exception()  # Retrieved even when the caller has gone: it was theirs to see.
+        retrieved(task)
 
     async def _retried(self, work: Callable[[Unit], Awaitable[T]]) -> T:
         for attempt in range(1, ATTEMPTS + 1):

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from persistence.rooms import RoomRepository
+from persistence.tasks import retrieved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -153,12 +154,6 @@ class _Batch:
         self.task: asyncio.Task[dict[UUID, Room]] | None = None
 
 
-def _retrieve(task: asyncio.Task[dict[UUID, Room]]) -> None:
-    """The error was for the callers: when all of them have gone, it is nobody's."""
-    if not task.cancelled():
-        task.exception()
-
-
 def _may_meet(room: Room, member_id: UUID, user_id: UUID | None) -> bool:
     """Whether the user, if there is one, and the member hold seats: if not, somebody may have come in since."""
     member = room.member(member_id)
@@ -211,7 +206,7 @@ class Directory:
         if batch is None or batch.task is None:
             batch = self._next = _Batch()
             batch.task = asyncio.create_task(self._read(batch), name="directory")
-            batch.task.add_done_callback(_retrieve)
+            batch.task.add_done_callback(retrieved)
         batch.rooms.update(rooms)
         batch.members.update(members)
         # A caller that goes away does not take the others' rooms with it.

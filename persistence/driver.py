@@ -1,4 +1,4 @@
-"""Connections of the pool, as good as warm from the start.
+"""The driver: what it raises, and connections of the pool that are as good as warm from the start.
 
 asyncpg asks PostgreSQL about every type of an array that a connection meets for the first time: three more round trips, one of them
 a recursive query that costs fifty times what ours do, and all of it while the statement's transaction holds its locks. After
@@ -15,8 +15,12 @@ import asyncpg
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+FAULTS: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What asyncpg raises when a server cannot be reached, does not answer (`TimeoutError` is an `OSError`), or refuses. The last is
+what it says of a connection that was lost in the middle of a question before.
+"""
 CONNECT_SECONDS: Final = 10.0
-FROZEN_MILLISECONDS = 5000
+FROZEN_MILLISECONDS: Final = 5000
 """How long a worker that stands still in the middle of a transaction keeps everybody else from what it locked."""
 ARRAYS: Final = (1000, 1001, 1005, 1007, 1009, 1015, 1016, 1022, 1185, 2951)
 """OIDs (the same in every PostgreSQL: pg_type.dat) of arrays of bool, bytea, int2, int4, text, varchar, int8, float8, timestamptz

@@ -8,11 +8,10 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, Column, Index, text
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
 
-from persistence.base import Row, Timestamp
+from persistence.base import UUIDS, Row, Timestamp
 
 
 class HeadRow(Row, table=True):
@@ -33,7 +32,7 @@ class HeadRow(Row, table=True):
     latest: list[int] = Field(sa_column=Column(ARRAY(BigInteger), nullable=False, server_default="{}"))
     """Per kind of event, at the kind's number (`inbox.codec`), the sequence number of the last one. Shorter than the kinds are
     many where nothing of those at the end ever came."""
-    workers: list[UUID] = Field(sa_column=Column(ARRAY(PG_UUID(as_uuid=True)), nullable=False, server_default="{}"))
+    workers: list[UUID] = Field(sa_column=Column(UUIDS, nullable=False, server_default="{}"))
     """Incarnations of the workers that hold a connection of the user: who is to be told of news."""
     control_version: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
     """Raised whenever what the user may do changed."""

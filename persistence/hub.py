@@ -13,6 +13,7 @@ from uuid import UUID
 
 import structlog
 
+from domain.errors import Unavailable
 from persistence.bus import GAP
 
 if TYPE_CHECKING:
@@ -79,11 +80,19 @@ def channel_of(worker: UUID) -> str:
 
 
 class Hub:
-    """See `ports.Hub`. Readers of an inbox in memory are woken by `wake` alone; with a store that other workers write it listens
-    to them. What is to be told before `start` is told once it runs.
+    """See `ports.Hub`. Readers of an inbox in memory are woken by `wake` alone, and nothing is to be started. With a store that
+    other workers write `start` listens to them; what is to be told before is told once it runs.
+
+    The counters are for `/metrics`.
     """
 
     def __init__(self, bus: Bus, worker: UUID, *, sweep_seconds: float = SWEEP_SECONDS) -> None:
+        self.hints = 0
+        """Messages to other workers."""
+        self.refreshed = 0
+        """Inboxes that were read because there might be something new in them."""
+        self.swept_up = 0
+        """Those of which only the sweep told that there was, or told it first."""
         self._bus = bus
         self._worker = worker
         self._sweep_seconds = sweep_seconds
@@ -97,10 +106,8 @@ class Hub:
         self._running: tuple[asyncio.Task[None], ...] = ()
         self._subscription = AsyncExitStack()
 
-    async def start(self, store: Store | None = None) -> None:
-        """Returns once hints to this worker arrive. Without a store there is nobody to hear from."""
-        if store is None:
-            return
+    async def start(self, store: Store) -> None:
+        """Returns once hints to this worker arrive."""
         self._store = store
         messages = await self._subscription.enter_async_context(self._bus.subscribe(channel_of(self._worker)))
         work: tuple[Coroutine[None, None, None], ...] = (
@@ -186,6 +193,7 @@ class Hub:
         for i in range(0, len(users), USERS_PER_HINT):
             message = ",".join(user_id.hex for user_id in users[i : i + USERS_PER_HINT])
             await self._bus.publish(channel_of(worker), message)
+            self.hints += 1
 
     async def _listen(self, messages: AsyncIterator[Received]) -> None:
         async for message in messages:
@@ -202,15 +210,27 @@ class Hub:
             try:
                 await store.refresh(users)
             except Exception as error:  # noqa: BLE001  # the next sweep that succeeds has them read again
-                log.warning("inboxes could not be read", error=type(error).__name__)
+                _report("inboxes could not be read", error)
                 self._stale |= users
                 continue
+            self.refreshed += len(users)
             self.wake(users)
 
     async def _sweep(self, store: Store) -> None:
         while True:
             await asyncio.sleep(self._sweep_seconds)
             try:
-                self.stale(await store.changed(tuple(self._watches)))
+                found = await store.changed(tuple(self._watches))
             except Exception as error:  # noqa: BLE001  # the next sweep may succeed, and ending this one would make losses of hints silent
-                log.warning("sweep failed", error=type(error).__name__)
+                _report("inboxes could not be compared", error)
+                continue
+            self.swept_up += len(found)
+            self.stale(found)
+
+
+def _report(event: str, error: Exception) -> None:
+    """An outage says so in one line; a fault of ours with its traceback."""
+    if isinstance(error, Unavailable):
+        log.warning(event, error=type(error).__name__)
+    else:
+        log.error(event, exc_info=error)

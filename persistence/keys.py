@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, CheckConstraint, Index, LargeBinary, bindparam, text
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.engine import Row as ResultRow
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
@@ -22,7 +21,7 @@ from domain.keys.bundle import (
     PreKey,
     SignedPreKey,
 )
-from persistence.base import Row, Timestamp
+from persistence.base import UUIDS, Row, Timestamp
 
 
 class KeyBundleRow(Row, table=True):
@@ -100,7 +99,7 @@ _BUNDLE_VALUES = """:suite, :identity_key, :signed_key_id, :signed_key, :signed_
             :last_resort_key_id, :last_resort_key, :last_resort_signature, :updated_at"""
 
 OF = text(f"SELECT user_id, {_BUNDLE} FROM key_bundle WHERE user_id = ANY(:ids)").bindparams(  # noqa: S608  # columns of ours
-    bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True)))
+    bindparam("ids", type_=UUIDS)
 )
 REPLACE = text(f"""
     INSERT INTO key_bundle (user_id, {_BUNDLE}) VALUES (:user_id, {_BUNDLE_VALUES})

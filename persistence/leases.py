@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -14,6 +14,7 @@ from sqlmodel import Field
 
 from domain.errors import Unavailable
 from persistence.base import Row, Timestamp
+from persistence.driver import FAULTS
 
 LEADER_TERM: Final = timedelta(seconds=1)
 WORKER_TERM: Final = timedelta(seconds=10)
@@ -83,12 +84,12 @@ class _Direct:
         self._prepare = prepare
         self._connection: asyncpg.Connection | None = None
 
-    async def row(self, statement: str, *values: object) -> Any:  # noqa: ANN401  # a record
+    async def row(self, statement: str, *values: object) -> asyncpg.Record | None:
         """The first row of what the statement answers, or None. Raises `Unavailable`."""
         try:
             connection = await self._connected()
             return await connection.fetchrow(statement, *values, timeout=self._patience)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        except FAULTS as error:
             self.close()
             raise Unavailable from error
         except BaseException:
@@ -99,7 +100,7 @@ class _Direct:
         """Connects unless it is: for who measures how long an answer takes. Raises `Unavailable`."""
         try:
             await self._connected()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        except FAULTS as error:
             raise Unavailable from error
 
     def close(self) -> None:

@@ -7,14 +7,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ARRAY, CheckConstraint, Column, Index, String, bindparam, text
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
 
 from domain.matchmaking.commit import NewMatch, PairFacts
 from domain.matchmaking.pool import PoolTicket
 from domain.matchmaking.ticket import ChatMode, Preferences, QueueLeaveReason, Ticket, TicketStatus
-from persistence.base import Row, Timestamp
+from persistence.base import UUIDS, Row, Timestamp
 
 
 class TicketRow(Row, table=True):
@@ -69,7 +68,6 @@ class PairBarRow(Row, table=True):
     changed_at: datetime = Field(sa_type=Timestamp)
 
 
-IDS = ARRAY(PG_UUID(as_uuid=True))
 NAMES = ARRAY(String)
 TICKET = "id, user_id, status, mode, interests, languages, patience, enqueued_at, widens_at, room_id"
 """Columns in the order in which `_ticket` reads them. `changed_at` is always the database's time, the one clock that all
@@ -91,7 +89,7 @@ SAVE = text("""
 PAUSE = text("""
     UPDATE ticket SET paused = :paused, attended = attended OR NOT :paused, changed_at = clock_timestamp()
     WHERE user_id = ANY(:users) AND status = 'WAITING' AND (paused <> :paused OR NOT attended)
-""").bindparams(bindparam("users", type_=IDS))
+""").bindparams(bindparam("users", type_=UUIDS))
 POOL_TICKET = "id, user_id, mode, interests, languages, enqueued_at, widens_at, NOT paused"
 # A change is stamped when it is written and seen when it is committed, which takes seconds when a disk or a process stands still:
 # only what is older than the oldest transaction under way is all there. Somebody's backup of an hour does not count.
@@ -180,10 +178,10 @@ BARS_OF_USERS = """
     SELECT low_id, high_id FROM pair_bar WHERE low_id = ANY(:users)
     UNION SELECT low_id, high_id FROM pair_bar WHERE high_id = ANY(:users)
 """
-BARS_TOUCHING = text(BARS.format(pairs=BARS_OF_USERS)).bindparams(bindparam("users", type_=IDS))
+BARS_TOUCHING = text(BARS.format(pairs=BARS_OF_USERS)).bindparams(bindparam("users", type_=UUIDS))
 BARS_CHANGED_OR_TOUCHING = text(
     BARS.format(pairs=f"SELECT low_id, high_id FROM pair_bar WHERE changed_at >= :since UNION {BARS_OF_USERS}")  # noqa: S608  # ours
-).bindparams(bindparam("users", type_=IDS))
+).bindparams(bindparam("users", type_=UUIDS))
 
 
 class BarRepository:

@@ -5,14 +5,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ARRAY, bindparam, text
+from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
 
 from domain.presence import Reaped
-from persistence.base import Row, Timestamp
+from persistence.base import UUIDS, Row, Timestamp
 from persistence.leases import LEADER
 
 
@@ -38,8 +38,6 @@ class ConnectionRow(Row, table=True):
     connected_at: datetime = Field(sa_type=Timestamp)
 
 
-IDS = ARRAY(PG_UUID(as_uuid=True))
-
 # What a head was before is read from the statement's snapshot, which shows it as it was locked. A head that is as it should be is
 # not written: the second tab of somebody on this worker costs one row.
 ATTACH = text("""
@@ -53,7 +51,7 @@ ATTACH = text("""
       AND (head.detached_at IS NOT NULL OR NOT :worker = ANY(head.workers))
     RETURNING head.user_id, before.detached_at IS NOT NULL AS returned
 """).bindparams(
-    bindparam("ids", type_=IDS), bindparam("users", type_=IDS), bindparam("worker", type_=PG_UUID(as_uuid=True))
+    bindparam("ids", type_=UUIDS), bindparam("users", type_=UUIDS), bindparam("worker", type_=PG_UUID(as_uuid=True))
 )
 # A deleted row is still in the statement's snapshot, so it is left out by its ID.
 DETACH = text("""
@@ -106,7 +104,7 @@ PROLONG_HOLDS = text(f"""
 SHOWN_AWAY = text("""
     SELECT DISTINCT m.user_id FROM member m JOIN head h ON h.user_id = m.user_id
     WHERE m.user_id = ANY(:users) AND m.left_at IS NULL AND m.status = 'AWAY' AND h.detached_at IS NULL
-""").bindparams(bindparam("users", type_=IDS))
+""").bindparams(bindparam("users", type_=UUIDS))
 BEGIN_SWEEP = text(f"""
     SELECT clock_timestamp() AS began, (SELECT swept_at FROM lease WHERE name = '{LEADER}') AS swept_at
 """)  # noqa: S608  # a name of ours
@@ -134,7 +132,7 @@ RELEASE = text("""
                     hold_until = CASE WHEN rest.workers = '{}' THEN greatest(head.hold_until, :hold_until) END
     FROM rest WHERE head.user_id = rest.user_id
     RETURNING head.user_id, rest.workers = '{}' AS detached
-""").bindparams(bindparam("users", type_=IDS))
+""").bindparams(bindparam("users", type_=UUIDS))
 # Who was told of a match is noted a moment later, and what a dead worker had not noted yet is not known any more: presence
 # decides about those members from here on. In the order in which everybody locks several members.
 REACH = text("""
@@ -142,7 +140,7 @@ REACH = text("""
     WHERE id IN (SELECT id FROM member
                  WHERE user_id = ANY(:users) AND room_kind = 'MATCH' AND left_at IS NULL AND reached_at IS NULL
                  ORDER BY room_id, position FOR NO KEY UPDATE)
-""").bindparams(bindparam("users", type_=IDS))
+""").bindparams(bindparam("users", type_=UUIDS))
 LOCK_WORKER = text("SELECT FROM worker WHERE incarnation = :worker FOR UPDATE")
 BURY = text("""
     DELETE FROM worker WHERE incarnation = :worker AND lease_until = '-infinity'

@@ -19,14 +19,13 @@ from sqlalchemy import (
     bindparam,
     text,
 )
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.engine import Row as ResultRow
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
 
 from domain.matchmaking.ticket import ChatMode
 from domain.rooms.room import Invite, MediaState, Member, MemberRole, MemberStatus, Room, RoomKind
-from persistence.base import Row, Timestamp
+from persistence.base import UUIDS, Row, Timestamp
 
 
 class RoomRow(Row, table=True):
@@ -124,11 +123,11 @@ def _rooms(condition: str, order: str = "r.id") -> TextClause:
 
 
 def _of_ids(statement: str) -> TextClause:
-    return text(statement).bindparams(bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True))))
+    return text(statement).bindparams(bindparam("ids", type_=UUIDS))
 
 
 BY_ID = _rooms("r.id = :id")
-BY_IDS = _rooms("r.id = ANY(:ids)").bindparams(bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True))))
+BY_IDS = _rooms("r.id = ANY(:ids)").bindparams(bindparam("ids", type_=UUIDS))
 BY_MEMBER = _rooms("r.id = (SELECT room_id FROM member WHERE id = :id)")
 OPEN_MATCH = _rooms(
     "r.closed_at IS NULL AND r.id IN"

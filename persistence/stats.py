@@ -16,6 +16,7 @@ from domain.errors import Unavailable
 from domain.ports import Clock
 from domain.stats import Stats
 from persistence.base import Row, Timestamp
+from persistence.tasks import retrieved
 
 FRESH_SECONDS: Final = 1.0
 SHARE: Final = 10
@@ -144,5 +145,4 @@ class DatabaseStats:
 
     def _finished(self, task: asyncio.Task[Stats]) -> None:
         self._looking = None
-        if not task.cancelled():
-            task.exception()  # It was for those who asked; they may have gone.
+        retrieved(task)

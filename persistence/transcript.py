@@ -10,6 +10,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from persistence.chat import MessageRepository
+from persistence.tasks import retrieved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -74,12 +75,6 @@ class _Batch:
         self.task: asyncio.Task[Mapping[UUID, Message]] | None = None
 
 
-def _retrieve(task: asyncio.Task[Mapping[UUID, Message]]) -> None:
-    """The error was for the readers: when all of them have gone, it is nobody's."""
-    if not task.cancelled():
-        task.exception()
-
-
 class Transcript:
     """See `ports.Transcript`. `reading` opens a connection for reading, as `Database.reading` does.
 
@@ -120,7 +115,7 @@ class Transcript:
         if batch is None or batch.task is None or len(batch.ids) >= IDS_AT_ONCE:
             batch = self._next = _Batch()
             batch.task = asyncio.create_task(self._read(batch), name="transcript")
-            batch.task.add_done_callback(_retrieve)
+            batch.task.add_done_callback(retrieved)
         batch.ids.add(message_id)
         self._loading[message_id] = batch.task
         return batch.task

@@ -199,7 +199,6 @@ async def stream_world() -> AsyncIterator[World]:
     made: list[World] = []
     inbox = MemoryInbox(clock=lambda: made[0].now, hint=hub.wake)
     made.append(World(inbox, hub))
-    await hub.start()
     try:
         yield made[0]
     finally:

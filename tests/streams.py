@@ -120,7 +120,6 @@ async def streaming(database_url: str, clock: Clock | None = None) -> AsyncItera
         await bus.connect()
         world.hub = Hub(bus, uuid4())
         world.inbox.wake = world.hub.wake
-        await world.hub.start()
         try:
             yield world
         finally:

@@ -82,6 +82,7 @@ async def test_a_revocation_of_unknown_outcome_is_looked_at(parts: Parts, monkey
         raise ConnectionResetError
 
     async def work(uow: UnitOfWork) -> None:
+        await uow.lock_users((user_id,))
         uow.raise_control(user_id)
 
     monkeypatch.setattr(AsyncConnection, "commit", broken)
@@ -148,6 +149,21 @@ async def test_a_commit_that_comes_late_is_seen_when_it_comes(
         assert await world.status(room, other) is MemberStatus.LEFT
         assert (await world.inbox.end(other)).epoch != epoch
     assert not any(task.get_name() == "doubt" for task in asyncio.all_tasks())
+
+
+async def test_nothing_is_written_for_who_is_not_locked(parts: Parts) -> None:
+    """Numbers of events and control versions are given out under the lock: without it two workers would give out the same."""
+    user_id = await parts.user()
+
+    async def tell(uow: UnitOfWork) -> None:
+        uow.append(user_id, MemberUpdated(uuid4(), uuid4()))
+
+    async def revoke(uow: UnitOfWork) -> None:
+        uow.raise_control(user_id)
+
+    for work in (tell, revoke):
+        with pytest.raises(RuntimeError, match="not locked"):
+            await parts.database.transact(work)
 
 
 async def test_a_database_that_hangs_is_given_up_on(parts: Parts) -> None:

@@ -22,6 +22,7 @@ from domain.keys.claiming import CLAIMS_PER_PAIR
 from tests.acceptance.client import JSON
 from tests.acceptance.encryption import EXAMPLES, end_to_end
 from tests.acceptance.server import ROOT, Server, free_port
+from tests.conftest import LivedIn
 from tests.encoding import base64
 
 PAGE = ROOT / "docs" / "ENCRYPTION.md"
@@ -38,9 +39,9 @@ def run(url: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=60, check=False)
 
 
-def test_the_example_tells_its_story_to_the_end(tmp_path: Path) -> None:
+def test_the_example_tells_its_story_to_the_end(lived_in: LivedIn, tmp_path: Path) -> None:
     """An integrator's first minute: it works as it stands, or nobody reads on."""
-    with Server(tmp_path / "parley") as server:
+    with Server(lived_in(tmp_path / "parley")) as server:
         told = run(server.url)
         assert (told.returncode, told.stderr) == (0, "")
         for line in (

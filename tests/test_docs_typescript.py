@@ -22,6 +22,7 @@ from api.xeddsa import first_unsigned
 from domain.keys.bundle import SignedPreKey
 from tests.acceptance.encryption import end_to_end
 from tests.acceptance.server import ROOT, Server
+from tests.conftest import LivedIn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -84,9 +85,9 @@ def example() -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(lived_in: LivedIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of its own, as `make run` starts it."""
-    with Server(tmp_path_factory.mktemp("typescript") / "parley") as server:
+    with Server(lived_in(tmp_path_factory.mktemp("typescript") / "parley")) as server:
         yield server
 
 

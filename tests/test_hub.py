@@ -92,7 +92,6 @@ async def test_waking_reaches_the_readers_of_that_user_only() -> None:
     """Somebody's signal does not cost everybody a look into their inbox. In one process nothing needs to be started for it."""
     async with a_bus() as bus:
         hub, mine, other = Hub(bus, uuid4()), uuid4(), uuid4()
-        await hub.start()
         with calm(hub, mine, mine, other) as (tab, phone, stranger):
             waits = [asyncio.create_task(w.changed(60)) for w in (tab, phone, stranger)]
             await asyncio.sleep(0)
@@ -101,7 +100,6 @@ async def test_waking_reaches_the_readers_of_that_user_only() -> None:
             assert not waits[2].done()
             waits[2].cancel()
         assert hub.watched == 0
-        await hub.stop()
 
 
 async def test_a_wakeup_between_reading_and_waiting_is_not_lost() -> None:
@@ -195,10 +193,12 @@ async def test_a_lost_hint_costs_one_sweep_and_not_the_others() -> None:
             await until(lambda: len(lossy.published) == 1)
             await wait_for(first, 1.0)
             assert inboxes.known[lost] == 1
+            assert hub.swept_up == 1
             lossy.loses = lambda: False
             inboxes.grow(told)
             sender.hint([(told, (worker,))])
             await wait_for(second, 1.0)
+            assert sender.hints == 2
 
 
 async def test_a_gap_makes_everybody_look() -> None:

@@ -121,10 +121,7 @@ async def test_every_event_comes_once_in_order_whatever_the_bus_loses(database_u
             await reader.__aenter__()
         for first in range(0, 120, 20):
             await asyncio.gather(*(unit(first + i) for i in range(20)))
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         await until(lambda: sum(len(reader.told) for reader in readers) >= 3 * sum(written.values()))
-        assert loop.time() - began < 2.0
         for number, user in enumerate(users):
             rows = await rows_of(one, user)
             theirs = readers[3 * number : 3 * number + 3]

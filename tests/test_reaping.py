@@ -273,7 +273,7 @@ async def test_the_clock_does_not_count_how_long_it_took_to_connect(
     connect: Any = asyncpg.connect
 
     async def slowly(*args: object, **options: object) -> object:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1)
         return await connect(*args, **options)
 
     monkeypatch.setattr(asyncpg, "connect", slowly)
@@ -282,7 +282,7 @@ async def test_the_clock_does_not_count_how_long_it_took_to_connect(
     await lease.register()
     lease.close()
     assert len(observed) == 1
-    assert observed[0] < 0.4
+    assert observed[0] < 0.9
 
 
 async def test_the_lease_is_renewed_until_the_worker_stops(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

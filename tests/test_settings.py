@@ -41,6 +41,10 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ({"BUS_URL": "memory"}, "PARLEY_BUS_URL must be memory://, a Redis"),
         ({"BUS_URL": "redis://[::1"}, "PARLEY_BUS_URL must be memory://, a Redis"),
         ({"WORKERS": "4"}, "PARLEY_WORKERS is 4, and the in-memory bus lives in one process: set PARLEY_BUS_URL"),
+        (
+            {"WORKERS": "19", "BUS_URL": "postgresql://"},
+            "PARLEY_WORKERS is 19, and the embedded PostgreSQL has connections for 18: set PARLEY_DATABASE_URL",
+        ),
         ({"ENVIRONMENT": "production"}, "PARLEY_SECRETS must be set in production"),
         ({"ENVIRONMENT": "production", "SECRETS": "k:x", "RATE_LIMITS": "off"}, "PARLEY_RATE_LIMITS may be off only"),
     ],

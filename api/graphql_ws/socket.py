@@ -130,9 +130,8 @@ class GraphQLSocket:
             raise Refused(Close.EXPIRED, "The access token has expired: refresh it.") from None
         except TokenRefused:
             raise Refused(Close.UNAUTHORIZED, "The access token is not valid.") from None
-        except (
-            TimeoutError
-        ):  # Those who come back wait behind each other, or the database does not answer: no fault of ours.
+        except TimeoutError:
+            # Those who come back wait behind each other, or the database does not answer: no fault of ours.
             raise Refused(Close.TRY_AGAIN, "The service is busy: try again.") from None
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is to come back, which 1011 and 4500 forbid
             told(error)

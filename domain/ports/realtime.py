@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Inbox(Protocol):
-    """The reading side of the inbox. A user's positions grow by one an event, in commit order."""
+    """The reading side of the inbox. A user's positions grow by one an event, in commit order.
+
+    Whatever reads may raise `Unavailable` where the inbox is in the database.
+    """
 
     async def end(self, user_id: UUID) -> Position:
         """The present end: what is appended from now on lies behind it."""
@@ -30,7 +33,9 @@ class Inbox(Protocol):
         """Returns once the inbox holds every event of the commits that a state read before this call may have shown."""
 
     def control_version(self, user_id: UUID) -> int:
-        """Raised whenever what the user may do changed; never lowered."""
+        """Raised whenever what the user may do changed; never lowered. What another worker changed is known here within a second
+        of those who are watched.
+        """
 
 
 class Watch(Protocol):
@@ -43,7 +48,10 @@ class Watch(Protocol):
 class Hub(Protocol):
     """Where readers wait."""
 
-    def watch(self, user_id: UUID) -> AbstractContextManager[Watch]: ...
+    def watch(self, user_id: UUID) -> AbstractContextManager[Watch]:
+        """Wakes for as long as the context is open, within about a second also for what other workers wrote. Watch first, then
+        read: what comes between wakes the watch.
+        """
 
 
 class Directory(Protocol):

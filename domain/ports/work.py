@@ -346,14 +346,14 @@ class UnitOfWork(Protocol):
         """The same for several rooms at once."""
 
     def append(self, user_id: UUID, event: Event) -> None:
-        """Puts the event into the user's inbox when the unit commits. The user's head must be locked."""
+        """Puts the event into the user's inbox when the unit commits, behind what was appended before. The user is locked."""
 
     def raise_control(self, user_id: UUID) -> None:
-        """Makes the user's live sockets re-check what they may do, once the unit has committed."""
+        """Makes the user's live sockets re-check what they may do, once the unit has committed. The user is locked."""
 
 
 class Transact(Protocol):
-    """Runs `work` in a unit of work and commits it, then delivers its events.
+    """Runs `work` in a unit of work and commits it: when this returns its events are in the inboxes, and readers are being told.
 
     Deadlocks and serialization failures are retried three times with a fresh unit. The work goes on when the caller is cancelled:
     a client that hangs up does not leave a commit of unknown outcome. Raises `Unavailable` when the database does not answer.

@@ -9,6 +9,7 @@ import asyncpg
 from broadcaster import BroadcastBackend, Event
 
 from persistence.bus.links import CONNECT_SECONDS, HEARTBEAT_SECONDS, REPLY_SECONDS, Incoming, Pending, Publisher
+from persistence.tasks import retrieved
 
 if TYPE_CHECKING:
     from collections import deque
@@ -134,8 +135,7 @@ class _Listening:
 
     def _asked(self, asking: asyncio.Task[object]) -> None:
         self._asking.discard(asking)
-        if not asking.cancelled():
-            asking.exception()  # Retrieved even when nobody waits any more.
+        retrieved(asking)
 
     def _lost(self, _connection: object) -> None:
         self.incoming.fail("PostgreSQL closed it, or did not answer")

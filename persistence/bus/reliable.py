@@ -14,7 +14,6 @@ Its backends for Redis and PostgreSQL, and ours: see `redis` and `postgres`.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import deque
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from broadcaster import Broadcast, BroadcastBackend
 
+from persistence.backoff import backoff
 from persistence.bus.messages import GAP, QUEUE_LIMIT, Lagged, Received
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+LONGEST_PAUSE_SECONDS: Final = 5.0
+"""Between two attempts to connect."""
 BURST: Final = 256
 """Messages that are handed out before their readers get a turn, so that a burst does not overrun a reader that is quick."""
 
@@ -80,15 +82,14 @@ class _Channel:
         self.confirmed = asyncio.Event()
 
 
-def backoff(attempt: int) -> float:
-    """Seconds before the next attempt to connect: 0.1 doubling to 5, half of it at random, so that workers do not return as one."""
-    return min(5.0, 0.1 * 2.0 ** min(attempt, 10)) * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, not a secret
+def _pause(attempt: int) -> float:
+    return backoff(attempt, LONGEST_PAUSE_SECONDS)
 
 
 class ReliableBroadcast(Broadcast):
     """See the module. A backend tells that it lost its connection by raising, from `next_published` above all."""
 
-    def __init__(self, backend: BroadcastBackend, *, backoff: Callable[[int], float] = backoff) -> None:
+    def __init__(self, backend: BroadcastBackend, *, backoff: Callable[[int], float] = _pause) -> None:
         super().__init__(backend=backend)
         self.connected = False
         """Whether the backend is connected and has confirmed the channels."""

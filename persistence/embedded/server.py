@@ -47,7 +47,7 @@ _SETTINGS = {
     "port": str(PORT),
     "unix_socket_permissions": "0700",
     "cluster_name": "parley",  # shown by `ps`
-    "max_connections": "300",  # some 15 a worker
+    "max_connections": "300",  # 15 a worker, for as many as the settings allow
     "shared_buffers": "128MB",
     "huge_pages": "off",  # promised but not granted in containers, which ends in SIGBUS
     "dynamic_shared_memory_type": "mmap",  # /dev/shm is 64 MB in a container, and keeps what a killed server had

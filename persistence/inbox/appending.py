@@ -85,9 +85,10 @@ class Numbered:
             news.sizes.append(len(payload))
             news.entries.append(Entry(Position(epoch, seq), at, event))
         for user_id in controls:
-            if user_id not in self.news and (known := heads.get(user_id)) is not None:
-                self.news[user_id] = News(user_id, Position(epoch, known.seq), known.workers)
-                self._latest[user_id] = list(known.latest)
+            if user_id not in self.news:
+                head = heads[user_id]
+                self.news[user_id] = News(user_id, Position(epoch, head.seq), head.workers)
+                self._latest[user_id] = list(head.latest)
 
     def arguments(self) -> tuple[object, ...]:
         """For `WRITE`."""

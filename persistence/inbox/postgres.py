@@ -19,7 +19,6 @@ from sqlalchemy import text
 
 from domain.events import Matched, MatchEnded, MemberJoined, MemberLeft, MemberUpdated
 from domain.inbox import Batch, Entry, Position
-from persistence.heads import locked_heads
 from persistence.inbox.appending import WRITE, Numbered
 from persistence.inbox.codec import KINDS, decode
 from persistence.inbox.tail import Tail
@@ -212,23 +211,11 @@ class PostgresInbox:
         """See `database.Outbox`."""
         if not entries and not controls:
             return _nothing
-        unlocked = sorted(set(controls) - heads.keys())
-        known = dict(heads) | (await locked_heads(connection, unlocked) if unlocked else {})
-        numbered = self.numbered(known, entries, controls, at)
+        numbered = Numbered(self._epoch, heads, entries, controls, at)
         rows = await connection.exec_driver_sql(WRITE, numbered.arguments())
-        return partial(self.tell, list(numbered.news.values()), {row.user_id: row.control_version for row in rows})
+        return partial(self._tell, list(numbered.news.values()), {row.user_id: row.control_version for row in rows})
 
-    def numbered(
-        self,
-        heads: Mapping[UUID, Head],
-        entries: Iterable[tuple[UUID, Event]],
-        controls: Collection[UUID],
-        at: datetime,
-    ) -> Numbered:
-        """The events with their places, for `WRITE`; when that is committed, `tell` is to be called with their news."""
-        return Numbered(self._epoch, heads, entries, controls, at)
-
-    def tell(self, news: Collection[News], controls: Mapping[UUID, int]) -> None:
+    def _tell(self, news: Collection[News], controls: Mapping[UUID, int]) -> None:
         """What was committed: into the tails of those who are watched here, and as a hint to the workers where they are."""
         for each in news:
             self._note_control(each.user_id, controls[each.user_id])

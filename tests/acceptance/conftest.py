@@ -15,7 +15,7 @@ from tests.acceptance import documents
 from tests.acceptance.client import Api, GraphQLFailure, Person, Seat
 from tests.acceptance.cluster import EVERYWHERE, Balanced, Cluster, Deployment
 from tests.acceptance.server import Server
-from tests.conftest import create_database, drop_database
+from tests.conftest import LivedIn, create_database, drop_database
 from tests.valkey import Valkey
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def server(
     folder = tmp_path_factory.mktemp(request.module.__name__.rpartition(".")[2])
     settings = getattr(request.module, "SETTINGS", {})
     if deployment is Deployment.SINGLE:
-        with Server(folder / "parley", **settings) as server:
+        lived_in: LivedIn = request.getfixturevalue("lived_in")
+        with Server(lived_in(folder / "parley"), **settings) as server:
             yield server
         return
     # Only asked for here: whoever tests a single server needs neither.

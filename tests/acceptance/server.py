@@ -16,12 +16,19 @@ import httpx
 import psutil
 
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping
     from types import TracebackType
 
 ROOT = Path(__file__).resolve().parents[2]
 START_DEADLINE = 60.0
 STOP_DEADLINE = 30.0
 _POLL = 0.02
+
+
+def keep_bytecode(environment: MutableMapping[str, str]) -> None:
+    """To compile every library anew is most of what a start of Python costs: keeps what was compiled, but not in the tree."""
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment["PYTHONPYCACHEPREFIX"] = str(ROOT / "build" / "pycache")
 
 
 def free_port() -> int:
@@ -93,9 +100,7 @@ class Server:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "PG"))}
         environment |= {f"PARLEY_{name.upper()}": str(value) for name, value in self.settings.items()}
         environment["PYTHONPATH"] = str(ROOT)
-        # Compiling every library anew takes longer than all else that a start does: keep what was compiled, but not in the tree.
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        environment["PYTHONPYCACHEPREFIX"] = str(ROOT / "build" / "pycache")
+        keep_bytecode(environment)
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
         with self.printed.open("ab") as out, self.logged.open("ab") as err:
             self._process = subprocess.Popen(

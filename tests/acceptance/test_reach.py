@@ -32,7 +32,7 @@ pytestmark = pytest.mark.parametrize("deployment", SCALED, indirect=True, scope=
 
 AT_MOST = 2.0
 """Seconds from the answer to a mutation until everybody is told, whatever becomes of the hints (issue 4, Reach)."""
-AT_ONCE = 0.25
+AT_ONCE = 0.5
 """Seconds for what is hinted, as the median of `TRIES`. By the sweep alone each would take nearly the second between two sweeps,
 because it begins when the last sweep has told the one before.
 """

@@ -16,6 +16,7 @@ from tests.acceptance import documents
 from tests.acceptance.client import JSON, Api, Closed, GraphQLFailure, Person, Socket
 from tests.acceptance.conftest import meet
 from tests.acceptance.server import Server, free_port
+from tests.conftest import LivedIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,9 +87,9 @@ async def test_ctrl_c_tells_open_sockets_to_come_back(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def running(lived_in: LivedIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that is well, and in the way of others."""
-    with Server(tmp_path_factory.mktemp("running") / "parley") as server:
+    with Server(lived_in(tmp_path_factory.mktemp("running") / "parley")) as server:
         yield server
 
 
@@ -110,6 +111,7 @@ MISTAKES: dict[str, tuple[dict[str, object], list[str]]] = {
         ],
     ),
     "several workers on a bus in memory": ({"workers": 2}, ["PARLEY_WORKERS"]),
+    "a bus at no address": ({"bus_url": "redis://localhost:hunter2"}, ["PARLEY_BUS_URL"]),
     "production without secrets": ({"environment": "production"}, ["PARLEY_SECRETS"]),
     "secrets that are none": ({"secrets": "hunter2"}, ["PARLEY_SECRETS"]),
     "TURN without its secret": ({"ice_urls": "turn:turn.example.org"}, ["PARLEY_TURN_SECRET"]),
@@ -194,10 +196,10 @@ def test_metrics_are_served_for_prometheus(running: Server) -> None:
 
 
 @pytest.fixture(scope="module")
-def behind_a_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def behind_a_proxy(lived_in: LivedIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that believes in X-Forwarded-For, and logs all that it ever logs."""
     folder = tmp_path_factory.mktemp("proxied")
-    with Server(folder / "parley", log_level="debug", trusted_proxies="127.0.0.1") as server:
+    with Server(lived_in(folder / "parley"), log_level="debug", trusted_proxies="127.0.0.1") as server:
         yield server
 
 
