@@ -46,17 +46,13 @@ def server(bus_url: str, lived_in: LivedIn, tmp_path_factory: pytest.TempPathFac
     """Two workers, and a PostgreSQL of theirs."""
     folder = tmp_path_factory.mktemp("workers")
     with Server(lived_in(folder / "parley"), workers=WORKERS, bus_url=bus_url, rate_limits="off") as server:
-        wait_for_welcome(server)
+        asyncio.run(welcomed(server))
         yield server
 
 
-def wait_for_welcome(server: Server) -> None:
-    """All workers are ready when the server says so."""
-
-    async def wait() -> None:
-        await until(lambda: "Parley is ready" in server.printed.read_text(), PATIENCE)
-
-    asyncio.run(wait())
+async def welcomed(server: Server) -> None:
+    """Returns once all workers are ready: then the server says so. Before that one that ends takes the others with it."""
+    await until(lambda: "Parley is ready" in server.printed.read_text(), PATIENCE)
 
 
 async def spread(server: Server) -> dict[int, int]:
@@ -203,6 +199,7 @@ async def test_all_stop_together_and_tell_their_sockets_to_come_back(
 ) -> None:
     """A deployment stops several processes as it stops one."""
     with Server(lived_in(tmp_path / "parley"), workers=2, bus_url=bus_url, drain_seconds=0.5) as server:
+        await welcomed(server)
         async with Api(server.url) as api:
             sockets = [await Socket.open(api.url) for _ in range(6)]
             assert await asyncio.to_thread(end, server) == 0
@@ -216,6 +213,7 @@ async def test_a_second_ctrl_c_ends_the_draining(bus_url: str, database_url: str
     """Whoever presses it twice has no five minutes."""
     settings = {"workers": 2, "bus_url": bus_url, "database_url": database_url, "drain_seconds": 300}
     with Server(tmp_path / "parley", **settings) as server:
+        await welcomed(server)
         async with Api(server.url) as api:
             for _ in range(6):
                 await Socket.open(api.url)
@@ -230,6 +228,7 @@ async def test_a_second_ctrl_c_ends_the_draining(bus_url: str, database_url: str
 async def test_workers_do_not_outlive_their_parent(bus_url: str, lived_in: LivedIn, tmp_path: Path) -> None:
     """`kill -9` of the one process that somebody knows of must not leave others on the port and in the database."""
     with Server(lived_in(tmp_path / "parley"), workers=2, bus_url=bus_url) as server:
+        await welcomed(server)
         assert len(server.workers()) == 2
         server.kill()
         assert server.none_left(within=20)
@@ -241,6 +240,7 @@ async def test_a_worker_that_cannot_start_any_more_takes_all_down_with_its_sente
 ) -> None:
     """Something is broken for good: a supervisor sees it by the exit code, a person by the sentence."""
     with Server(tmp_path / "parley", workers=2, bus_url=bus_url, database_url=database_url) as server:
+        await welcomed(server)
         (tmp_path / ".env").write_text("PARLEY_LOG_LEVEL=loud\n")
         os.kill(min(server.workers()), signal.SIGKILL)
         assert await asyncio.to_thread(server.process.wait, PATIENCE) == 2
@@ -252,7 +252,7 @@ async def _closed(port: int) -> bool:
     """Whether whoever connects is sent away, rather than kept waiting."""
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):  # Reset: it queued at a door that was closed meanwhile.
         return True
     writer.close()
     return False
@@ -264,6 +264,7 @@ async def test_an_outage_of_the_bus_does_not_stop_the_workers_that_serve(databas
     folder.mkdir()
     settings = {"workers": 2, "database_url": database_url}
     with Valkey(folder) as valkey, Server(tmp_path / "parley", bus_url=valkey.url, **settings) as server:
+        await welcomed(server)
         valkey.stop()
         victim = min(server.workers())
         os.kill(victim, signal.SIGKILL)
