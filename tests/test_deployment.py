@@ -140,7 +140,11 @@ async def test_what_the_image_holds_migrates_and_serves(
 
         await until(healthy, 60)
         async with httpx.AsyncClient(trust_env=False) as http:
-            assert (await http.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200
+
+            async def ready() -> bool:
+                return (await http.get(f"http://127.0.0.1:{port}/readyz")).status_code == httpx.codes.OK
+
+            await until(ready, 60)  # Alive comes first: who leads has to look once.
         serving.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(serving.wait, 30) == 0
         assert not _checked(environment), "the health check tells a dead server from a living one"
