@@ -75,7 +75,7 @@ class Buckets:
 
 
 class LocalThrottle:
-    """See `ports.Throttle`. A process that runs alone needs no other: a member's socket is on one worker."""
+    """See `ports.Throttle`. Each worker counts for itself, so whoever uses several has as much at each."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._signals = Buckets(SIGNALS_BURST, SIGNALS_A_SECOND, monotonic)
