@@ -89,7 +89,12 @@ class _Lock:
                 self._connection = connection
                 return True
             # A session that we gave up, because it did not answer, may still be there: that is nobody else.
-            return bool(await connection.fetch(END_OLD_SESSIONS, self._name))
+            if await connection.fetch(END_OLD_SESSIONS, self._name):
+                return True
+            # It may also have gone between the two statements; it lets go of the lock before it leaves that list.
+            if await connection.fetchval(self._statement, LOCK_KEY):
+                self._connection = connection
+            return self.taken
         finally:
             if self._connection is not connection:
                 connection.terminate()

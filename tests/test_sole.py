@@ -22,6 +22,11 @@ HOLDER = """
     WHERE locktype = 'advisory' AND granted AND datname = current_database()
 """
 
+GOES_MEANWHILE = f"""
+    WITH holders AS MATERIALIZED ({HOLDER}) SELECT pid FROM holders WHERE $1 <> '' AND NOT pg_terminate_backend(pid, 10000)
+"""
+"""In place of ending our own sessions: whoever holds the lock is ended, has gone when this answers, and is in no list."""
+
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,3 +159,21 @@ async def test_a_database_that_stands_still_does_not_make_a_server_give_way_to_i
         assert not lost
         await holder(other, other_than=first)
     assert not lost
+
+
+async def test_an_old_session_that_goes_while_it_is_looked_for_is_nobody_else(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It held the lock when that was asked for, and was in no list when it was looked up: the lock is free then."""
+    lost: list[bool] = []
+    async with asking(database_url) as old, asking(database_url) as other:
+        async with sole_server(database_url, lambda: lost.append(True)):
+            first, second = await holder(other), old.get_server_pid()
+            monkeypatch.setattr(sole, "END_OLD_SESSIONS", GOES_MEANWHILE)
+            waiting = asyncio.create_task(old.execute("SELECT pg_advisory_lock($1)", LOCK_KEY))
+            await other.execute("SELECT pg_terminate_backend($1)", first)
+            await waiting
+            async with asyncio.timeout(10):
+                while await holder(other) in {first, second}:
+                    await asyncio.sleep(0.01)
+        assert not lost

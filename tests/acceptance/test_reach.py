@@ -159,7 +159,7 @@ async def test_signals_between_workers_are_told_at_once(newcomer: Newcomer, inte
 async def test_messages_between_workers_are_told_at_once(newcomer: Newcomer) -> None:
     """Whoever types sees whether the other is there."""
     ada, ben, room_id, _ = await friends(newcomer)
-    live = await ben.follow(documents.MESSAGES_LIVE, room_id)
+    live = await ben.follow(documents.MESSAGES_LIVE, room_id, ben.inbox.cursor)
 
     async def say(text: str) -> None:
         await ada.say(room_id, text.encode(), str(uuid.uuid4()))
