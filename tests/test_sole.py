@@ -24,7 +24,7 @@ HOLDER = """
 
 GOES_MEANWHILE = f"""
     WITH holders AS MATERIALIZED ({HOLDER}) SELECT pid FROM holders WHERE $1 <> '' AND NOT pg_terminate_backend(pid, 10000)
-"""
+"""  # noqa: S608  # a text of ours
 """In place of ending our own sessions: whoever holds the lock is ended, has gone when this answers, and is in no list."""
 
 
