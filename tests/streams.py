@@ -18,9 +18,10 @@ from schema.cursors import message_place
 from schema.execution.documents import Prepared
 from schema.execution.execute import Engine
 from schema.execution.execute import Event as Told
+from tests.waiting import DEADLINE
 from tests.world import Clock, World, open_world
 
-ENGINE, DEADLINE = Engine(schema), 5.0
+ENGINE = Engine(schema)
 FOLLOW = """subscription($room: ID!, $after: Cursor) { messages(roomId: $room, after: $after) { __typename
   ... on Event { cursor at } ... on MessageSent { room { id me { id } }
     edge { cursor node { id ciphertext sentAt sender { id status } } } } } }"""

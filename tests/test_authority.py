@@ -19,6 +19,7 @@ from domain.ports import UnitOfWork
 from domain.rooms.authority import Action, demote, may, mute, promote, unmute
 from domain.rooms.room import Member, MemberLeaveReason, MemberRole, MemberStatus, Room
 from domain.signaling import HangUp, HangUpReason
+from tests.waiting import DEADLINE
 from tests.world import World, open_world, seat
 
 OWNER, MODERATOR, MEMBER = MemberRole.OWNER, MemberRole.MODERATOR, MemberRole.MEMBER
@@ -380,7 +381,7 @@ async def test_the_owner_and_a_moderator_who_kick_each_others_subjects_do_not_wa
     friends: Friends,
 ) -> None:
     """Everybody acts at once: nothing hangs, and whoever was out before could not act any more."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         results = await asyncio.gather(
             friends.kick(friends.ann, friends.bob),
             friends.kick(friends.bob, friends.dan),

@@ -11,9 +11,7 @@ from broadcaster import BroadcastBackend, Event
 
 from persistence.bus import GAP, QUEUE_LIMIT, Lagged, MemoryBackend, Received, ReliableBroadcast, open_bus
 from persistence.bus.links import BACKLOG_LIMIT, Incoming
-from tests.waiting import until
-
-DEADLINE = 5.0
+from tests.waiting import DEADLINE, until
 
 
 class ShakyBackend(BroadcastBackend):

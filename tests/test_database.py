@@ -31,7 +31,7 @@ from persistence.directory import CachedRooms
 from persistence.embedded import embedded_postgres
 from persistence.inbox.memory import MemoryInbox
 from persistence.transcript import RecentMessages
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 from tests.world import FakeSocket, open_world, seat
 
 
@@ -187,7 +187,7 @@ async def test_a_database_that_hangs_is_given_up_on(parts: Parts) -> None:
     finally:
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         await parts.lock(user_id)
     assert parts.database.connections_in_use == 0
 
@@ -209,7 +209,7 @@ async def test_clients_that_hang_up_cost_no_connection(parts: Parts) -> None:
 
     for _ in range(10):
         await asyncio.gather(*(hang_up(number) for number in range(30)))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         await asyncio.gather(*(read() for _ in range(10)), *(parts.lock(user_id) for _ in range(10)))
     await until(lambda: parts.database.connections_in_use == 0)  # Units whose callers went still complete.
     assert parts.inbox.free(user_id)

@@ -31,10 +31,9 @@ from persistence.signals import memory as signals
 from persistence.transcript import RecentMessages
 from tests.inboxes import Worker, two_workers
 from tests.seats import a_seat
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 START = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
-DEADLINE = 10.0
 
 
 class CountingReads:
@@ -431,7 +430,7 @@ async def test_a_kick_on_one_worker_ends_the_streams_on_another(database_url: st
             await until(lambda: len(two.inbox) == 1)
             await two.directory.rooms([room.id])
             await kick(one.directory, one.database.transact, ada, room.members[1].id, now=START)
-            assert await asyncio.wait_for(told, 0.9) is None
+            assert await asyncio.wait_for(told, DEADLINE) is None
 
 
 async def test_a_stream_that_begins_while_its_viewer_is_kicked_ends_too(database_url: str) -> None:
@@ -450,7 +449,7 @@ async def test_a_stream_that_begins_while_its_viewer_is_kicked_ends_too(database
             follower = Follower(
                 two.inbox, watch, lambda: START, user_id=ben, view=View(SIGNAL_KINDS), after=end, over=outside
             )
-            assert await asyncio.wait_for(follower.next(), 0.9) is None
+            assert await asyncio.wait_for(follower.next(), DEADLINE) is None
 
 
 async def test_an_update_is_shown_with_the_state_that_it_tells_of(database_url: str) -> None:

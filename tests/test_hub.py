@@ -11,9 +11,7 @@ from domain.ports import Watch
 from persistence.bus import ReliableBroadcast
 from persistence.hub import USERS_PER_HINT, Hub, channel_of
 from tests.inboxes import NEVER, LossyBus, a_bus
-from tests.waiting import until
-
-DEADLINE = 5.0
+from tests.waiting import DEADLINE, until
 
 
 class Inboxes:
@@ -191,13 +189,13 @@ async def test_a_lost_hint_costs_one_sweep_and_not_the_others() -> None:
             inboxes.grow(lost)
             sender.hint([(lost, (worker,))])
             await until(lambda: len(lossy.published) == 1)
-            await wait_for(first, 5.0)
+            await wait_for(first)
             assert inboxes.known[lost] == 1
             assert hub.swept_up == 1
             lossy.loses = lambda: False
             inboxes.grow(told)
             sender.hint([(told, (worker,))])
-            await wait_for(second, 5.0)
+            await wait_for(second)
             assert sender.hints in (1, 2)  # The bus may have refused the first, or have taken and lost it.
 
 

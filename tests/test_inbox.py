@@ -37,6 +37,7 @@ from tests.inboxes import (
     read_all,
     signal,
 )
+from tests.waiting import DEADLINE
 
 T = TypeVar("T")
 
@@ -203,7 +204,7 @@ async def test_control_versions_are_raised_and_wake_readers(store: Store) -> Non
             await watch.changed(0.01)
             await watch.changed(0.01)
             await store.put(ada, *events, controls=[ada])
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(DEADLINE):
                 await watch.changed(60)
             versions.append(store.inbox.control_version(ada))
         assert versions == sorted(set(versions))
@@ -221,7 +222,7 @@ async def test_what_was_put_is_there_when_its_reader_wakes(store: Store) -> None
         for _ in range(5):
             event = joined()
             await store.put(user, event)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(DEADLINE):
                 while not (batch := await store.inbox.read(user, position, EVERYTHING)).entries:
                     await watch.changed(60)
             assert events_of(batch) == [event]
@@ -235,7 +236,7 @@ async def test_settled_returns_and_then_everything_is_there(store: Store) -> Non
     event = MatchEnded(ROOM, MatchEndReason.PARTNER_LEFT)
     with store.hub.watch(user):
         await store.put(user, event)
-        await asyncio.wait_for(store.inbox.settled(user), 5)
+        await asyncio.wait_for(store.inbox.settled(user), DEADLINE)
         assert events_of(await store.inbox.read(user, position, EVERYTHING)) == [event]
 
 

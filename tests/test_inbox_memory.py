@@ -12,6 +12,7 @@ from domain.events import Event, SignalReceived
 from domain.signaling import IceCandidate, IceCandidates
 from persistence.inbox.memory import FORGOTTEN_AFTER, MAILBOX_BYTES, RETENTION, MemoryInbox, size_of
 from tests.inboxes import EVERYTHING, ROOM, START, Time, events_of, joined, make_memory, signal
+from tests.waiting import DEADLINE
 
 
 def put(inbox: MemoryInbox, user: UUID, *events: Event) -> None:
@@ -106,7 +107,7 @@ async def test_whoever_holds_an_inbox_holds_it_alone_and_in_turn() -> None:
     gates = [(asyncio.Event(), asyncio.Event()) for _ in range(3)]
     tasks = [asyncio.create_task(unit(str(i), *gate)) for i, gate in enumerate(gates)]
     for i, (entered, leave) in enumerate(gates):
-        await asyncio.wait_for(entered.wait(), 5)
+        await asyncio.wait_for(entered.wait(), DEADLINE)
         assert order == [str(n) for n in range(i + 1)]
         assert not inbox.free(user)
         leave.set()
@@ -123,7 +124,7 @@ async def test_units_over_the_same_users_do_not_wait_in_a_circle() -> None:
         async with inbox.hold(sorted({users[i % 6], users[(i * 5 + 1) % 6], users[(i * 3 + 2) % 6]})):
             await asyncio.sleep(0)
 
-    await asyncio.wait_for(asyncio.gather(*(unit(i) for i in range(200))), 10)
+    await asyncio.wait_for(asyncio.gather(*(unit(i) for i in range(200))), DEADLINE)
     assert all(inbox.free(user) for user in users)
 
 
@@ -157,7 +158,7 @@ async def test_settled_waits_for_the_unit_that_is_committing() -> None:
         await asyncio.sleep(0)
         assert not settled.done()
         put(inbox, user, joined())
-    await asyncio.wait_for(settled, 5)
+    await asyncio.wait_for(settled, DEADLINE)
 
 
 async def test_events_are_kept_for_two_minutes_to_the_millisecond() -> None:

@@ -23,6 +23,7 @@ from domain.rooms.authority import kick
 from persistence.limits import PostgresRateLimits
 from persistence.retention import purge
 from tests.keyring import Keyring
+from tests.waiting import DEADLINE
 from tests.world import World, open_world, seat
 from tests.world.keys import key_events
 
@@ -64,7 +65,7 @@ async def test_a_key_that_is_being_taken_is_passed_over(world: World) -> None:
         inside[0] += 1
         if inside[0] == 8:
             everybody.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             await everybody.wait()  # All eight have theirs, and none has committed.
         return key
 

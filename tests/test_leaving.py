@@ -19,6 +19,7 @@ from domain.rooms.authority import mute, promote
 from domain.rooms.leaving import leave_room
 from domain.rooms.room import MatchEndReason, MediaState, Member, MemberLeaveReason, MemberRole, MemberStatus, Room
 from persistence.rooms import RoomRepository
+from tests.waiting import DEADLINE
 from tests.world import World, open_world, seat
 
 OWNER, MODERATOR, MEMBER = MemberRole.OWNER, MemberRole.MODERATOR, MemberRole.MEMBER
@@ -257,7 +258,7 @@ async def test_only_the_owner_closes_and_nobody_closes_a_match(world: World) -> 
 
 async def all_at_once(*ways: Awaitable[object]) -> list[object]:
     """What each gave; a refusal counts as an answer, and anything else fails."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(DEADLINE):
         results = await asyncio.gather(*ways, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, (NotFound, NotAllowed)):

@@ -24,7 +24,7 @@ from domain.ports import UnitOfWork
 from domain.presence import LOST_WORKER_RESUME, Reaped
 from domain.rooms.room import MemberStatus
 from persistence.leases import WorkerLease
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 from tests.world import RESUME, Clock, FakeSocket, World, open_world, seat
 
 T = TypeVar("T")
@@ -263,7 +263,7 @@ async def test_who_is_not_steady_reaps_nobody(worlds: list[World]) -> None:
 async def test_a_full_pool_does_not_delay_the_lease(database_url: str) -> None:
     """The busiest worker of all must not be taken for dead."""
     async with open_world(database_url, one_of_several=True, pool_size=1) as world, world.database.reading():
-        assert await asyncio.wait_for(world.lease.renew(), 5)
+        assert await asyncio.wait_for(world.lease.renew(), DEADLINE)
 
 
 async def test_the_clock_does_not_count_how_long_it_took_to_connect(

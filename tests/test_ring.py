@@ -17,7 +17,7 @@ from persistence.inbox.memory import RETENTION
 from persistence.inbox.ring import EVENTS, LOCK_MILLISECONDS, RECEIPTS, RINGS, Ring, turn
 from persistence.signals.memory import REMEMBERED_FOR
 from tests.inboxes import Worker, a_bus, a_worker, joined, read_all
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ async def test_it_turns_while_everybody_is_busy(worker: Worker) -> None:
             await read_all(worker.inbox, user)
 
     tasks = [asyncio.create_task(busy(number)) for number in range(6)]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE):
         while EVENTS.names[following] not in await turn(worker.database.reading):
             await asyncio.sleep(0.01)
     done.set()

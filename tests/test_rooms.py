@@ -15,6 +15,7 @@ from domain.errors import RateLimited, Unauthenticated
 from domain.ports import UnitOfWork
 from domain.rooms.room import MediaState, MemberRole, MemberStatus, RoomKind
 from schema.rooms import Member, Room
+from tests.waiting import DEADLINE
 from tests.world import START, World, open_world, seat
 
 ROOM = """query($id: ID!) { room(id: $id) { id kind mode name inviteCode capacity sharedInterests createdAt closedAt
@@ -212,6 +213,6 @@ async def test_noting_who_was_reached_waits_for_nobody_who_closes_rooms(world: W
     for room in rooms:
         for member in room.members[::-1]:
             reached.note(member.id)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         await asyncio.gather(reached.write(), *(world.end(room) for room in rooms))
     assert all([not (await world.room(room.id)).open for room in rooms])

@@ -26,6 +26,7 @@ from domain.ports import UnitOfWork
 from domain.rooms import authority
 from domain.rooms.authority import Action, may
 from domain.rooms.room import MemberRole, MemberStatus, Room
+from tests.waiting import DEADLINE
 from tests.world import World, open_world
 
 T = TypeVar("T")
@@ -277,7 +278,7 @@ class RoomsMachine(RuleBasedStateMachine):
             self.room_at(place)
 
         async def together() -> None:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(DEADLINE):
                 await asyncio.gather(*(self.tried(getattr(self, name)(*args)) for name, *args in several))
 
         self.run(together())

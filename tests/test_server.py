@@ -17,7 +17,7 @@ from starlette.routing import Route
 from api import server
 from api.doors import listening
 from api.uvicorn_protocol import uvicorn_settings
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 
 def test_a_server_takes_as_many_connections_as_the_system_permits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,11 +68,11 @@ async def test_what_was_accepted_is_answered_by_a_server_that_stops() -> None:
     """The request was on its way when the listener closed: nobody else will ever hear it."""
     async with stopping() as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             assert (await reader.read()).endswith(b"heard"), "and then it is closed"
 
 
 async def test_who_says_nothing_does_not_hold_a_server_that_stops() -> None:
     """Browsers open connections in case they need them."""
-    async with stopping() as (reader, _), asyncio.timeout(10):
+    async with stopping() as (reader, _), asyncio.timeout(DEADLINE):
         assert await reader.read() == b""

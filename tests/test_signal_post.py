@@ -37,7 +37,7 @@ from persistence.signals import MemorySignalPost, PostgresSignalPost, postgres
 from persistence.transcript import RecentMessages
 from tests.inboxes import EVERYTHING, START, Worker, a_bus, a_worker
 from tests.seats import a_seat
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 Pair = tuple[Member, Member]
 
@@ -199,7 +199,7 @@ async def at_once(*posts: Awaitable[UUID]) -> list[asyncio.Future[UUID]]:
 
 async def outcomes(posts: Sequence[Awaitable[UUID]]) -> list[UUID | BaseException]:
     """What became of each, when all are done."""
-    return await asyncio.wait_for(asyncio.gather(*posts, return_exceptions=True), 20)
+    return await asyncio.wait_for(asyncio.gather(*posts, return_exceptions=True), DEADLINE)
 
 
 def pair_of(room: Room) -> Pair:
@@ -284,12 +284,12 @@ async def test_a_signal_that_meets_the_end_of_the_match_comes_before_it_or_not_a
         await go_on.wait()
 
     ending = asyncio.create_task(either.end(room, wait))
-    await asyncio.wait_for(under_way.wait(), 10)
+    await asyncio.wait_for(under_way.wait(), DEADLINE)
     (late,) = await at_once(either.send(ada, ben, "late"))
     await blocked_or_waiting(either)
     assert not late.done()
     go_on.set()
-    await asyncio.wait_for(ending, 10)
+    await asyncio.wait_for(ending, DEADLINE)
     assert [type(outcome) for outcome in await outcomes([late])] == [NotFound]
     assert [type(event) for event in await either.told(ben)] == [SignalReceived, MatchEnded]
 
@@ -339,7 +339,7 @@ async def test_no_signal_that_is_committed_after_a_kick_arrives(two: Sequence[Si
         ]
         await until(partial(_at_least, one, (owner, kicked), 5))
         await kick(other.directory, other.database.transact, owner.user_id, kicked.id, now=START)
-        await asyncio.wait_for(asyncio.gather(*talking), 20)
+        await asyncio.wait_for(asyncio.gather(*talking), DEADLINE)
         stop.set()
         for member in room.members:
             events = await one.told(member)
@@ -555,7 +555,7 @@ async def insist(side: Side, pair: Pair, count: int) -> int:
 
 async def heard_at_last(side: Side, member: Member) -> list[str]:
     """What the user heard, asked for until the database answers: the pool may hold connections that were broken."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         while True:
             try:
                 return await side.heard(member)
@@ -566,7 +566,7 @@ async def heard_at_last(side: Side, member: Member) -> list[str]:
 async def test_a_database_that_breaks_off_all_the_time_loses_and_doubles_nothing(side: Side, database_url: str) -> None:
     """Clients that go on trying with the same IDs get everything across, once."""
     rooms = [await side.match() for _ in range(6)]
-    talking = [asyncio.create_task(insist(side, pair_of(room), 20)) for room in rooms]
+    talking = [asyncio.create_task(insist(side, pair_of(room), DEADLINE)) for room in rooms]
     admin = await asyncpg.connect(database_url)
     try:
         while not all(task.done() for task in talking):
@@ -599,7 +599,7 @@ async def test_a_restart_of_postgresql_loses_and_doubles_nothing(tmp_path: Path)
             cluster = await asyncio.to_thread(running.enter_context, embedded_postgres(tmp_path))
             link.unlink()
             link.symlink_to(cluster.socket_folder)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(DEADLINE):
                 refused = await asyncio.gather(*talking)
             assert sum(early) == 0
             assert sum(refused) > 0
@@ -618,7 +618,7 @@ async def test_deadlocks_are_tried_again(side: Side, database_url: str) -> None:
             await admin.execute(lock, ben.user_id)
             (post,) = await at_once(side.send(ada, ben))
             await until_blocked(side)
-            await asyncio.wait_for(admin.execute(lock, ada.user_id), 20)
+            await asyncio.wait_for(admin.execute(lock, ada.user_id), DEADLINE)
     finally:
         await admin.close()
     assert isinstance((await outcomes([post]))[0], UUID)
@@ -668,7 +668,7 @@ async def test_a_post_that_closes_answers_everybody(side: Side) -> None:
         closing = asyncio.create_task(side.post.close())
         await until_blocked(side)
         assert not closing.done()
-    await asyncio.wait_for(closing, 10)
+    await asyncio.wait_for(closing, DEADLINE)
     assert all(post.done() for post in started)
     assert len(set(await outcomes(started))) == 5
     with pytest.raises(Unavailable):
@@ -684,5 +684,5 @@ async def test_a_post_that_cannot_close_gives_up(side: Side, monkeypatch: pytest
     async with held(side, ada):
         started = await at_once(*(side.send(ada, ben) for _ in range(5)))
         await until_blocked(side)
-        await asyncio.wait_for(side.post.close(), 5)
+        await asyncio.wait_for(side.post.close(), DEADLINE)
         assert [type(outcome) for outcome in await outcomes(started)] == [Unavailable] * 5

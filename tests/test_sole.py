@@ -15,7 +15,7 @@ import pytest
 from api import sole
 from api.refusal import Refusal
 from api.sole import LOCK_KEY, one_of_many, sole_server
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 HOLDER = """
     SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
@@ -46,7 +46,7 @@ async def asking(dsn: str) -> AsyncIterator[asyncpg.Connection]:
 
 async def holder(connection: asyncpg.Connection, other_than: int | None = None) -> int:
     """Waits until a session holds the lock, another than that one; returns its process."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         while True:
             pid = await connection.fetchval(HOLDER)
             if pid is not None and pid != other_than:
@@ -105,7 +105,7 @@ async def test_a_server_alone_that_was_faster_stops_those_with_a_bus(database_ur
         async with asking(database_url) as killer:
             await killer.execute("SELECT pg_terminate_backend($1)", first)
         await waiting
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             await lost.wait()
 
 
@@ -128,7 +128,7 @@ async def test_who_was_faster_is_told_of(database_url: str) -> None:
         async with asking(database_url) as killer:
             await killer.execute("SELECT pg_terminate_backend($1)", first)
         await waiting
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             await lost.wait()
 
 
@@ -151,7 +151,7 @@ async def test_a_database_that_stands_still_does_not_make_a_server_give_way_to_i
         monkeypatch.setattr(asyncpg, "connect", counted)
         os.kill(first, signal.SIGSTOP)
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(DEADLINE):
                 while len(sought) < 3:  # counted by what is replaced
                     await asyncio.sleep(0.01)
         finally:
@@ -173,7 +173,7 @@ async def test_an_old_session_that_goes_while_it_is_looked_for_is_nobody_else(
             waiting = asyncio.create_task(old.execute("SELECT pg_advisory_lock($1)", LOCK_KEY))
             await other.execute("SELECT pg_terminate_backend($1)", first)
             await waiting
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(DEADLINE):
                 while await holder(other) in {first, second}:
                     await asyncio.sleep(0.01)
         assert not lost

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable
 from inspect import isawaitable
 
-DEADLINE = 20.0
-"""Seconds after which what a test waits for is taken for lost. No promise: a test that promises a time measures it."""
+DEADLINE = 25.0
+"""Seconds after which what a test waits for is taken for lost: below the half minute after which readers look by themselves. No
+promise: a test that promises a time measures it.
+"""
 
 
 async def until(condition: Callable[[], object], seconds: float = DEADLINE) -> None:

@@ -16,6 +16,7 @@ from websockets.typing import Subprotocol
 
 from tests.acceptance import documents
 from tests.encoding import base64
+from tests.waiting import DEADLINE
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
 JSON = dict[str, Any]
-DEADLINE = 10.0
-"""Seconds that anything may take which ought to happen at once, on a machine that is busy with other tests."""
 
 
 class GraphQLFailure(Exception):

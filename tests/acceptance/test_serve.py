@@ -17,6 +17,7 @@ from tests.acceptance.client import JSON, Api, Closed, GraphQLFailure, Person, S
 from tests.acceptance.conftest import meet
 from tests.acceptance.server import Server, free_port
 from tests.conftest import LivedIn
+from tests.waiting import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -254,7 +255,7 @@ def test_a_server_whose_database_was_killed_stops_and_says_so(tmp_path: Path) ->
 
 async def _rename(person: Person, name: str) -> None:
     """Tries until the database answers; all that may be told before is when to try again."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(DEADLINE):
         while True:
             try:
                 await person.run(documents.UPDATE_PROFILE, input={"displayName": name})

@@ -13,6 +13,7 @@ from tests.acceptance.client import Api, Ended
 from tests.acceptance.conftest import Newcomer, meet
 from tests.acceptance.peer import FRAME, call
 from tests.acceptance.server import ROOT, Server, free_port
+from tests.waiting import DEADLINE
 
 
 async def test_two_strangers_hold_a_call_that_was_set_up_through_the_api_alone(
@@ -145,7 +146,7 @@ async def test_stats_tell_a_visitor_that_somebody_is_there(api: Api, newcomer: N
     """A start page shows how many people are online before anybody signs in."""
     ada, ben = await newcomer("Ada"), await newcomer("Ben")
     await meet(ada, ben, interest)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         while (stats := (await api.run(documents.STATS))["stats"])["inCall"] < 2 or stats["online"] < 2:
             await asyncio.sleep(0.1)
     assert stats["openRooms"] >= 1
