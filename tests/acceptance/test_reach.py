@@ -16,10 +16,10 @@ import pytest
 
 from persistence.embedded import embedded_postgres
 from tests.acceptance import documents
-from tests.acceptance.client import DEADLINE, JSON, Api, GraphQLFailure, Person, Socket, Subscription
+from tests.acceptance.client import JSON, Api, GraphQLFailure, Person, Socket, Subscription
 from tests.acceptance.cluster import SCALED, Deployment
 from tests.acceptance.conftest import Newcomer, meet
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 if TYPE_CHECKING:
     from pathlib import Path
