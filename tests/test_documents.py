@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import time
 import tracemalloc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from graphql import get_introspection_query
@@ -16,7 +15,11 @@ from schema.execution.documents import Documents, Prepared, Rejected
 from schema.execution.execute import Engine
 from schema.execution.lru import SegmentedLru
 from schema.execution.measure import DocumentLimits
+from tests.counting import calls
 from tests.toy_server import Desk, State, schema
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
 
 
 def documents(limits: DocumentLimits | None = None, *, introspection: bool = True) -> Documents:
@@ -29,7 +32,12 @@ async def run(query: str, variables: dict[str, Any] | None = None) -> dict[str, 
     engine = Engine(schema)
     prepared = engine.documents.prepare(query)
     assert isinstance(prepared, Prepared), prepared
-    return await engine.execute(prepared, variables, None, Desk(None, None, State()))
+    return await settled(engine.execute(prepared, variables, None, Desk(None, None, State())))
+
+
+async def settled(outcome: dict[str, Any] | Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    """The result, whether it had to wait or not."""
+    return outcome if isinstance(outcome, dict) else await outcome
 
 
 def test_a_document_is_parsed_and_validated_once() -> None:
@@ -83,16 +91,15 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_document_is_refused_before_it_costs_anything(name: str) -> None:
-    """One person's document must not stall everybody's calls; 20 to 40 ms were the worst seen."""
+    """One person's document must not stall everybody's calls; 38,000 calls in 10 ms were the worst seen."""
     store = documents()
     store.prepare("{ hello }")
-    began = time.perf_counter()
+    work = calls(lambda: store.prepare(HOSTILE[name]))
     outcome = store.prepare(HOSTILE[name])
-    took = time.perf_counter() - began
     assert isinstance(outcome, Rejected)
     assert 1 <= len(outcome.errors) <= 5
     assert all(len(str(error["message"])) < 500 for error in outcome.errors)
-    assert took < 0.25
+    assert work < 100_000
 
 
 def test_ordinary_documents_pass_the_limits() -> None:
@@ -177,7 +184,7 @@ async def test_values_that_do_not_fit_are_bad_user_input(query: str, variables: 
         assert prepared.errors[0]["extensions"] == {"code": "GRAPHQL_VALIDATION_FAILED"}
         return
     with capture_logs() as logs:
-        result = await engine.execute(prepared, variables, None, Desk(None, None, State()))
+        result = await settled(engine.execute(prepared, variables, None, Desk(None, None, State())))
     assert result["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT", result
     assert logs == []
 
@@ -223,10 +230,10 @@ async def test_an_unknown_operation_name_is_the_requests_fault() -> None:
     prepared = engine.documents.prepare("query A { hello } query B { hello }")
     assert isinstance(prepared, Prepared)
     for name in (None, "C"):
-        result = await engine.execute(prepared, None, name, None)
+        result = await settled(engine.execute(prepared, None, name, None))
         assert "data" not in result
         assert result["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
-    assert (await engine.execute(prepared, None, "B", None))["data"] == {"hello": "world"}
+    assert (await settled(engine.execute(prepared, None, "B", None)))["data"] == {"hello": "world"}
 
 
 async def test_a_long_subscription_does_not_grow() -> None:

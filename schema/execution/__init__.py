@@ -1,1 +1,1 @@
-"""Running operations: documents prepared once, graphql-core called directly, errors masked at one edge."""
+"""Running operations: documents prepared once, compiled into plans when they first run, errors masked at one edge."""

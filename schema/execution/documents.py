@@ -8,8 +8,9 @@ quadratic.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from graphql import (
     FieldNode,
@@ -22,8 +23,11 @@ from graphql import (
 )
 from graphql.validation import NoSchemaIntrospectionCustomRule
 
+from schema.execution.cost import Cost, costs
+from schema.execution.errors import failure, said
 from schema.execution.lru import Lru, SegmentedLru
-from schema.execution.measure import DocumentLimits, check
+from schema.execution.measure import DOCUMENT_LIMITS, DocumentLimits, check, heaviest, over
+from schema.execution.plan import Plans
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +37,10 @@ if TYPE_CHECKING:
 MAX_ERRORS = 5
 """Errors reported for one document: a person mends them one by one, and each costs us work."""
 
-BYTES_PER_CHARACTER = 120
-"""What a prepared document holds in memory for each character of its text at most (measured: 62 to 115)."""
+BYTES_PER_DOCUMENT, BYTES_PER_CHARACTER = 48 * 1024, 250
+"""What a prepared document holds in memory with its plans: so much, and so much for each character of its text. Measured of all
+that the acceptance clients send: 20 KiB and 62 to 115 bytes without plans; a field in a plan adds 300 bytes, one that is an
+object 900, and `Plans` sees to how many there are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +49,15 @@ class Prepared:
 
     document: DocumentNode
     operations: Mapping[str | None, OperationType]
+    weight: int = 1
+    """Fields of its own that the operation has, of several operations the one with the most: what rates count."""
+    paged: Mapping[str | None, Cost] = field(default_factory=dict)
+    """What those operations cost whose variables decide it; all others were found cheap enough."""
+    plans: Plans = field(init=False)
+    """How its operations run, made when they first do."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plans", Plans(self.document))
 
     def kind(self, operation_name: str | None) -> OperationType | None:
         """Which kind of operation a request means, or None if it names none (execution then says what is wrong)."""
@@ -70,14 +85,17 @@ class Rejected:
     """
 
     errors: list[dict[str, object]]
+    limit: str | None = None
+    """The limit that it is above, if that is why."""
 
 
 class Documents:
     """A bounded store of prepared documents.
 
     Valid documents live in a segmented LRU: one that was asked for once cannot push out one that was asked for twice.
-    Rejected ones live in a small store of their own and push out nothing but each other. `hits`, `misses` and
-    `rejections` count since the start; they and `entries` and `bytes` may be read at any time.
+    Rejected ones live in a small store of their own and push out nothing but each other. `hits`, `misses`,
+    `characters` (of misses), `rejections` and `refusals` (rejections by limit) count since the start; they and `entries`
+    and `bytes` may be read at any time.
     """
 
     def __init__(
@@ -93,6 +111,8 @@ class Documents:
         self.hits = 0
         self.misses = 0
         self.rejections = 0
+        self.characters = 0
+        self.refusals: Counter[str] = Counter(dict.fromkeys(DOCUMENT_LIMITS, 0))
 
     @property
     def entries(self) -> int:
@@ -114,17 +134,37 @@ class Documents:
             self.hits += 1
             return prepared
         self.misses += 1
+        self.characters += min(len(text), self._limits.length)
         known = self._rejected.get(text)
         if known is not None:
-            self.rejections += 1
-            return known
+            return self._counted(known)
         outcome = self._prepare(text)
         if isinstance(outcome, Prepared):
-            self._prepared.put(text, outcome, len(text) * BYTES_PER_CHARACTER)
-        else:
-            self.rejections += 1
-            self._rejected.put(text, outcome, len(text))
-        return outcome
+            self._prepared.put(text, outcome, BYTES_PER_DOCUMENT + len(text) * BYTES_PER_CHARACTER)
+            return outcome
+        self._rejected.put(text, outcome, len(text))
+        return self._counted(outcome)
+
+    def affordable(
+        self, prepared: Prepared, operation_name: str | None, variables: dict[str, Any] | None
+    ) -> Rejected | None:
+        """Why the operation costs too much with these variables; None when it may run. Does nothing for most documents."""
+        if not prepared.paged:
+            return None
+        if operation_name is None and len(prepared.operations) == 1:
+            (operation_name,) = prepared.operations
+        cost = prepared.paged.get(operation_name)
+        if cost is None or (found := cost.of(variables)) <= self._limits.cost:
+            return None
+        message = f"The operation costs {found} with these variables, and {self._limits.cost} is the most."
+        numbers = over("cost", self._limits.cost, cost=found)
+        return self._counted(Rejected([failure("BAD_USER_INPUT", message, **numbers)], "cost"))
+
+    def _counted(self, rejected: Rejected) -> Rejected:
+        self.rejections += 1
+        if rejected.limit is not None:
+            self.refusals[rejected.limit] += 1
+        return rejected
 
     def _prepare(self, text: str) -> Prepared | Rejected:
         try:
@@ -135,6 +175,12 @@ class Documents:
                 max_source_length=self._limits.length,
             )
         except GraphQLError as error:
+            for limit, maximum, words in (
+                ("length", self._limits.length, "Source contains more than"),
+                ("tokens", self._limits.tokens, "Document contains more than"),
+            ):
+                if words in error.message:
+                    error.extensions = over(limit, maximum)
             return _rejected([error], "GRAPHQL_PARSE_FAILED")
         too_large = check(document, self._limits)
         if too_large is not None:
@@ -144,6 +190,12 @@ class Documents:
         )
         if errors:
             return _rejected(errors[:MAX_ERRORS], "GRAPHQL_VALIDATION_FAILED")
+        known = costs(self._schema, document)
+        most = max((cost.fixed for cost in known.values() if not cost.pages), default=0)
+        if most > self._limits.cost:
+            message = f"The operation costs {most}, and {self._limits.cost} is the most."
+            expensive = GraphQLError(message, extensions=over("cost", self._limits.cost, cost=most))
+            return _rejected([expensive], "GRAPHQL_VALIDATION_FAILED")
         return Prepared(
             document,
             {
@@ -151,16 +203,18 @@ class Documents:
                 for definition in document.definitions
                 if isinstance(definition, OperationDefinitionNode)
             },
+            heaviest(document),
+            {name: cost for name, cost in known.items() if cost.pages},
         )
 
 
 def _rejected(errors: list[GraphQLError], code: str) -> Rejected:
     formatted: list[dict[str, object]] = []
     for error in errors:
-        entry: dict[str, object] = {"message": error.message}
+        entry: dict[str, object] = {"message": said(error.message)}
         if error.locations:
             # A conflict of two thousand fields would name them all.
             entry["locations"] = [location.formatted for location in error.locations[:MAX_ERRORS]]
-        entry["extensions"] = {"code": code}
+        entry["extensions"] = {"code": code, **(error.extensions or {})}
         formatted.append(entry)
-    return Rejected(formatted)
+    return Rejected(formatted, (errors[0].extensions or {}).get("limit"))

@@ -26,9 +26,18 @@ log = structlog.get_logger(__name__)
 _COERCING = {get_argument_values.__code__, get_directive_values.__code__}
 
 
+MOST_SAID = 500
+"""Characters of a message: graphql-core quotes what a client sent, which may be a megabyte."""
+
+
+def said(message: str) -> str:
+    """The message, or its beginning."""
+    return message if len(message) <= MOST_SAID else f"{message[: MOST_SAID - 1]}…"
+
+
 def failure(code: str, message: str, **extensions: object) -> dict[str, Any]:
     """One error as the contract has it."""
-    return {"message": message, "extensions": {"code": code, **extensions}}
+    return {"message": said(message), "extensions": {"code": code, **extensions}}
 
 
 def request_errors(errors: Iterable[GraphQLError]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Runs prepared documents on graphql-core, below Strawberry's own pipeline.
+"""Runs prepared documents: by plans, below Strawberry's own pipeline, and by graphql-core what plans do not cover.
 
 Strawberry's `Schema.execute` and `subscribe` prepare the document again for every operation; their resolvers, `Info`,
 permissions, unions and inputs live in the graphql-core schema underneath, which is what runs here. Extensions of
@@ -7,86 +7,78 @@ Strawberry's schema do not run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from inspect import isawaitable
+from collections import Counter
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from graphql import ExecutionResult, OperationType
-from graphql.execution import (
-    create_source_event_stream,
-    execute_root_selection_set,
-    execute_subscription_event,
-)
-from strawberry.execution import optimized_is_awaitable
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from graphql import GraphQLError, OperationType
 
+from schema.execution.blueprint import Blueprint
+from schema.execution.collecting import Uncovered
 from schema.execution.documents import Documents, Prepared
-from schema.execution.errors import failure, masked, request_errors, told
+from schema.execution.errors import masked, request_errors, told
+from schema.execution.fallback import Core
+from schema.execution.persisted import PersistedQueries
+from schema.execution.plan import Plan, Tree
+from schema.execution.results import Event, Result, not_once, response
+from schema.execution.run import Run, waits
+from schema.execution.subscribing import create_source
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 
     import strawberry
-    from graphql.execution import Executor
 
     from schema.execution.measure import DocumentLimits
 
-Result = dict[str, Any]
-"""A GraphQL response: `data` unless the request never ran, `errors` if there are any. Ready for JSON."""
+__all__ = ["Engine", "Event", "Result"]
 
-
-class ParleyExecutor(StrawberryGraphQLCoreExecutionContext):
-    """Strawberry's executor without the leak of graphql-core 3.3.2.
-
-    The executors of a subscription's events are shallow copies that share the memory of collected sub-fields, keyed
-    by lists made anew for each event: 1,514 bytes an event while the subscription lives, 5 with a memory of its own.
-    """
-
-    def build_per_event_executor(self, payload: Any) -> Executor[Any]:  # noqa: ANN401 - graphql-core's signature
-        executor = super().build_per_event_executor(payload)
-        executor._relevant_sub_fields = {}  # noqa: SLF001 - the leak is in there
-        return executor
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One response of a subscription. A result without `data` is the last: the stream has failed.
-
-    `delivered`, if the source event brought one as its attribute `on_delivered`, is to be called once the response
-    was written.
-    """
-
-    result: Result
-    delivered: Callable[[], None] | None = None
+PLANNED = "plan"
+"""See `Engine.executed`."""
 
 
 class Engine:
-    """A schema that can be asked. `documents` may be read for its counters."""
+    """A schema that can be asked. `documents` may be read for its counters.
+
+    With `plans` off all is left to graphql-core: that is what plans are compared with.
+    """
 
     def __init__(
-        self, schema: strawberry.Schema, limits: DocumentLimits | None = None, *, introspection: bool = True
+        self,
+        schema: strawberry.Schema,
+        limits: DocumentLimits | None = None,
+        *,
+        introspection: bool = True,
+        plans: bool = True,
     ) -> None:
-        self._schema = schema._schema  # noqa: SLF001 - what Strawberry resolves to, and offers no other way to
+        graphql = schema._schema  # noqa: SLF001 - what Strawberry resolves to, and offers no other way to
         self._hide_suggestions = not introspection
-        self.documents = Documents(self._schema, limits, introspection=introspection)
+        self._blueprint = Blueprint(schema) if plans else None
+        self._core = Core(graphql, hide_suggestions=self._hide_suggestions)
+        self.documents = Documents(graphql, limits, introspection=introspection)
+        self.persisted = PersistedQueries(self.documents)
+        self.executed: Counter[str] = Counter()
+        """Operations: those that plans ran under `PLANNED`, and those that were left to graphql-core under the reason."""
 
-    async def execute(
+    def execute(
         self, prepared: Prepared, variables: dict[str, Any] | None, operation_name: str | None, context: object
-    ) -> Result:
-        """Run a query or a mutation. Never raises but for cancellation: what fails is in `errors`, masked.
+    ) -> Result | Awaitable[Result]:
+        """Run a query or a mutation: its result at once where nothing had to wait, else what to await for it. Never raises
+        but for cancellation: what fails is in `errors`, masked.
 
         `context` is what resolvers find as `info.context`; who may do what is theirs to decide, for each operation.
         """
-        executor = self._build(prepared, variables, operation_name, context)
-        if isinstance(executor, dict):
-            return executor
-        if executor.operation.operation is OperationType.SUBSCRIPTION:
-            return {
-                "errors": [failure("BAD_USER_INPUT", "This is a subscription: it answers with a stream, not once.")]
-            }
+        begun = self._begin(prepared, variables, operation_name, context)
+        if begun is None:
+            return self._core.execute(prepared.document, variables, operation_name, context)
+        if isinstance(begun, dict):
+            return begun
+        plan, tree, run = begun
+        if plan.kind is OperationType.SUBSCRIPTION:
+            return not_once()
         try:
-            outcome = execute_root_selection_set(executor)
-            return _result(await outcome if isawaitable(outcome) else outcome)
+            data = plan.execute(run, tree)
+            return _awaited(run, data) if type(data) is CoroutineType else response(data, run.errors)  # type: ignore[arg-type]
         except Exception as error:  # noqa: BLE001 - the edge: whatever it is, a client gets an answer
             return {"errors": [told(error)], "data": None}
 
@@ -99,45 +91,59 @@ class Engine:
         The generator pulls the source only when it is pulled itself, and must be closed with `aclose()`, which closes
         the source.
         """
-        executor = self._build(prepared, variables, operation_name, context)
-        if isinstance(executor, dict):
-            return executor
+        begun = self._begin(prepared, variables, operation_name, context)
+        if begun is None:
+            return await self._core.subscribe(prepared.document, variables, operation_name, context)
+        if isinstance(begun, dict):
+            return begun
+        plan, tree, run = begun
         try:
-            outcome = create_source_event_stream(executor)
-            source = await outcome if isawaitable(outcome) else outcome
+            source = create_source(tree.source, run)
+            stream = await source if waits(source) else source  # type: ignore[misc]  # it waits
+        except GraphQLError as error:
+            return {"errors": [masked(error)]}
         except Exception as error:  # noqa: BLE001 - the edge
             return {"errors": [told(error)]}
-        if isinstance(source, ExecutionResult):
-            return {"errors": [masked(error) for error in source.errors or ()]}
-        return _events(executor, aiter(source))
+        return _events(plan, tree, run, aiter(stream))  # type: ignore[arg-type]  # it was looked at
 
-    def _build(
+    def _begin(
         self, prepared: Prepared, variables: dict[str, Any] | None, operation_name: str | None, context: object
-    ) -> Executor[Any] | Result:
+    ) -> tuple[Plan, Tree, Run] | Result | None:
+        """What runs the operation by a plan, or what is wrong with the request; None if it is graphql-core's."""
+        if self._blueprint is None:
+            return None
         try:
-            executor = ParleyExecutor.build(
-                self._schema,
-                prepared.document,
-                None,
-                context,
-                variables,
-                operation_name,
-                max_coercion_errors=5,
-                is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # a TypeGuard in all but name
-                hide_suggestions=self._hide_suggestions,
-                operation_extensions=None,
-            )
+            plan = prepared.plans.plan(operation_name, self._blueprint, hide_suggestions=self._hide_suggestions)
+            run = plan.begin(context, variables or {})
+            if isinstance(run, list):
+                return {"errors": request_errors(run)}
+            tree = plan.tree(run)
+        except Uncovered as uncovered:
+            self.executed[uncovered.reason] += 1
+            return None
+        except KeyError:
+            return None  # the name is wrong, and graphql-core says how
         except Exception as error:  # noqa: BLE001 - a scalar or input that fails on a client's value
             return {"errors": [told(error)]}
-        return {"errors": request_errors(executor)} if isinstance(executor, list) else executor
+        self.executed[PLANNED] += 1
+        return plan, tree, run
 
 
-async def _events(executor: Executor[Any], source: AsyncIterator[Any]) -> AsyncGenerator[Event, None]:
+async def _events(plan: Plan, tree: Tree, run: Run, source: AsyncIterator[Any]) -> AsyncGenerator[Event, None]:
+    shared, last = tree.shared, None
     try:
         async for payload in source:
-            outcome = execute_subscription_event(executor.build_per_event_executor(payload))
-            result = _result(await outcome if isawaitable(outcome) else outcome)
-            yield Event(result, getattr(payload, "on_delivered", None))
+            event = None if shared is None or payload is last else shared.event_of(payload)
+            if event is None:
+                showing = run.of(payload)
+                data = plan.execute(showing, tree)
+                if type(data) is CoroutineType:
+                    data = await data
+                event = Event(response(data, showing.errors), getattr(payload, "on_delivered", None))  # type: ignore[arg-type]
+                if shared is not None and not showing.errors:
+                    shared.show(payload, event)
+            last = payload if shared is not None else None
+            yield event
     except Exception as error:  # noqa: BLE001 - the edge
         yield Event({"errors": [told(error)]})
     finally:
@@ -146,7 +152,8 @@ async def _events(executor: Executor[Any], source: AsyncIterator[Any]) -> AsyncG
             await aclose()
 
 
-def _result(outcome: ExecutionResult) -> Result:
-    if outcome.errors:
-        return {"errors": [masked(error) for error in outcome.errors], "data": outcome.data}
-    return {"data": outcome.data}
+async def _awaited(run: Run, data: Awaitable[dict[str, Any] | None]) -> Result:
+    try:
+        return response(await data, run.errors)
+    except Exception as error:  # noqa: BLE001 - the edge
+        return {"errors": [told(error)], "data": None}

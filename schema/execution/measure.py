@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 from graphql import (
     DocumentNode,
@@ -42,8 +42,14 @@ class DocumentLimits:
     merges: int = 10_000
     """Pairs of fields with the same response name in one place, 5 µs each: the quadratic part of validation. One field
     may be repeated 141 times."""
+    cost: int = 5_000
+    """Objects, as `schema/execution/cost.py` counts them: fifty times what a front end asks for at once."""
     cache_entries: int = 1_000
     cache_bytes: int = 64 * 1024 * 1024
+
+
+DOCUMENT_LIMITS = tuple(field.name for field in fields(DocumentLimits) if not field.name.startswith("cache_"))
+"""The names by which refusals are told and counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +63,14 @@ class Size:
 
 
 class _Refused(Exception):
-    def __init__(self, message: str, node: Node | None = None) -> None:
+    def __init__(self, message: str, node: Node | None = None, *, limit: str | None = None, maximum: int = 0) -> None:
         super().__init__(message)
-        self.error = GraphQLError(message, node)
+        self.error = GraphQLError(message, node, extensions=over(limit, maximum) if limit else None)
+
+
+def over(limit: str, maximum: int, **numbers: int) -> dict[str, Any]:
+    """What `extensions` tell of a refusal: which limit, and how much it is."""
+    return {"limit": limit, "maximum": maximum, **numbers}
 
 
 def check(document: DocumentNode, limits: DocumentLimits) -> GraphQLError | None:
@@ -71,9 +82,28 @@ def check(document: DocumentNode, limits: DocumentLimits) -> GraphQLError | None
     return None
 
 
+def heaviest(document: DocumentNode) -> int:
+    """Under how many different names an operation of a valid document selects fields of its own, at most."""
+    fragments = {
+        definition.name.value: definition
+        for definition in document.definitions
+        if isinstance(definition, FragmentDefinitionNode)
+    }
+    measure = _Measure(fragments)
+    return max(
+        measure.roots(definition)
+        for definition in document.definitions
+        if isinstance(definition, OperationDefinitionNode)
+    )
+
+
 def _check(document: DocumentNode, limits: DocumentLimits) -> None:
     if len(document.definitions) > limits.definitions:
-        raise _Refused(f"The document has more than {limits.definitions} operations and fragments.")
+        raise _Refused(
+            f"The document has more than {limits.definitions} operations and fragments.",
+            limit="definitions",
+            maximum=limits.definitions,
+        )
     fragments: dict[str, FragmentDefinitionNode] = {}
     operations: list[OperationDefinitionNode] = []
     for definition in document.definitions:
@@ -100,17 +130,19 @@ def _check_operation(operation: OperationDefinitionNode, measure: _Measure, limi
     own = len(operation.directives or ()) + sum(
         len(variable.directives or ()) for variable in operation.variable_definitions or ()
     )
-    for what, count, limit in (
-        ("levels", size.depth, limits.depth),
-        ("fields of its own", measure.roots(operation), limits.roots),
-        ("fields", size.fields, limits.fields),
-        ("aliases", size.aliases, limits.aliases),
-        ("directives", size.directives + own, limits.directives),
+    for name, what, count, limit in (
+        ("depth", "levels", size.depth, limits.depth),
+        ("roots", "fields of its own", measure.roots(operation), limits.roots),
+        ("fields", "fields", size.fields, limits.fields),
+        ("aliases", "aliases", size.aliases, limits.aliases),
+        ("directives", "directives", size.directives + own, limits.directives),
     ):
         if count > limit:
-            raise _Refused(f"The operation has more than {limit} {what}.", operation)
+            raise _Refused(f"The operation has more than {limit} {what}.", operation, limit=name, maximum=limit)
     if measure.pairs(operation) > limits.merges:
-        raise _Refused("The operation selects the same fields again too often.", operation)
+        raise _Refused(
+            "The operation selects the same fields again too often.", operation, limit="merges", maximum=limits.merges
+        )
 
 
 class _Measure:
