@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from api import uvicorn_http
+from tests.stream_client import EVENTS, PARTS, PAYLOADS, raw_request, request
 from tests.toy_server import Toy, caller, toy_server
 from tests.waiting import until
 
@@ -72,11 +73,19 @@ async def test_a_query_is_answered(http: httpx.AsyncClient) -> None:
         ("*/*", "application/json"),
         ("application/*", "application/json"),
         ("", "application/json"),
-        ("text/event-stream, application/json;q=0.5", "application/json"),
+        ("application/json, text/event-stream", "application/json"),
+        ("text/event-stream;q=0.9, application/json", "application/json"),
+        ("multipart/mixed;boundary=graphql;subscriptionSpec=1.0, application/json", "application/json"),
+        ("text/*, application/json;q=0.1", "application/json"),
         ("application/jsonx", None),
         ("text/html", None),
         ("application/json;q=0", None),
         ("application/json;q=x", None),
+        ("application/json;q=nan", None),
+        ("application/json;q=2", None),
+        ("multipart/mixed;deferSpec=20220824", None),
+        ("multipart/mixed;subscriptionSpec=2.0", None),
+        (";;;,,=,q=1,\t,/", None),
     ],
 )
 async def test_the_media_type_is_the_clients_choice(http: httpx.AsyncClient, accept: str, chosen: str | None) -> None:
@@ -207,6 +216,17 @@ async def test_a_body_that_does_not_arrive_is_408(toy: Toy) -> None:
     writer.close()
 
 
+async def test_an_answer_that_nobody_takes_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte of memory for each request of a client that does not read would be cheap to fill us with."""
+    monkeypatch.setattr(uvicorn_http, "SEND_SECONDS", 0.3)
+    async with toy_server() as toy:
+        notes = " ".join(f"{alias}: note(name: $name)" for alias in "abcd")
+        mutation = f"mutation($name: String!) {{ {notes} }}"
+        variables = {"name": "x" * 900_000}
+        async with request(toy.port, mutation, None, receive_buffer=4096, limit=1024, variables=variables):
+            await until(lambda: not toy.server.server_state.connections)
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET /gra", b"POST /graphql HTTP/1.1\r\nHost: x\r\nX-Slow: "])
 async def test_a_connection_that_asks_for_nothing_is_dropped(
     toy: Toy, monkeypatch: pytest.MonkeyPatch, sent: bytes
@@ -312,6 +332,48 @@ async def test_a_client_that_leaves_is_no_error(toy: Toy, caplog: pytest.LogCapt
     writer.transport.abort()
     await until(lambda: not toy.server.server_state.tasks)
     assert [record for record in caplog.records if record.exc_info] == []
+
+
+DEEP = "[" * 900 + "]" * 900
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/graphql-response+json", EVENTS, PAYLOADS, PARTS])
+@pytest.mark.parametrize(
+    ("by", "headers", "content"),
+    [
+        ("POST", {"content-type": "application/json"}, b"null"),
+        ("POST", {"content-type": "application/json"}, b'{"query": "{ hello }", "extensions": %s}' % DEEP.encode()),
+        ("POST", {"content-type": "application/json"}, b'{"query": "{ hello }", "operationName": "\\ud800"}'),
+        ("POST", {"content-type": "application/json"}, b'{"query": "\\u0000\\ufeff\\u202e{ hello"}'),
+        ("POST", {"content-type": "application/json"}, b'{"query": "{ hello }", "query": 1}'),
+        ("POST", {"content-type": "application/json", "content-encoding": "gzip"}, b"\x1f\x8b\x08"),
+        ("POST", {"content-type": "application/json; charset"}, b"\xef\xbb\xbf{"),
+        ("POST", {"content-type": "application/json, application/json"}, b"{}"),
+        ("POST", {"content-type": "application/json", "content-length": "20000000"}, b""),
+        (
+            "POST",
+            {"content-type": "application/json", "authorization": "Bearer " + "x" * 30_000},
+            b'{"query": "{ hello }"}',
+        ),
+        ("GET", {}, b"query=%ff%fe"),
+        ("GET", {}, b"query=%7Bhello%7D&query=%7B"),
+        ("GET", {}, b"query=%7Bhello%7D&variables=" + DEEP.encode()),
+        ("GET", {}, b"query=%7Bhello%7D&extensions=%7B%22persistedQuery%22%3A1%7D"),
+        ("GET", {}, b"query=%7Bhello%7D&extensions=[1"),
+        ("GET", {}, b"&&&===%%%"),
+    ],
+)
+async def test_awkward_requests_are_answered_for_what_they_are(
+    toy: Toy, accept: str, by: str, headers: dict[str, str], content: bytes
+) -> None:
+    """Whatever comes and whoever asks: an answer with a code, never a fault of ours."""
+    target = "/graphql?" + content.decode() if by == "GET" else "/graphql"
+    length = {} if by == "GET" or "content-length" in headers else {"content-length": str(len(content))}
+    async with raw_request(toy.port, by, target, {"accept": accept, **headers, **length}, content) as answer:
+        await answer.rest()
+        assert 200 <= answer.status < 500
+        assert b'"extensions":{"code":"' in answer.body
+        assert b"INTERNAL_SERVER_ERROR" not in answer.body
 
 
 # --- origins ----------------------------------------------------------------------------------------------------------------

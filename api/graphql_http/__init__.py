@@ -1,0 +1,1 @@
+"""GraphQL over HTTP: JSON, and streams as events (`text/event-stream`) or parts (`multipart/mixed`)."""
