@@ -7,9 +7,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 import random
-import shutil
 import subprocess
 from base64 import b64decode
 from contextlib import asynccontextmanager
@@ -23,65 +21,21 @@ from domain.keys.bundle import SignedPreKey
 from tests.acceptance.encryption import end_to_end
 from tests.acceptance.server import ROOT, Server
 from tests.conftest import LivedIn
+from tests.node import DEADLINE, environment, installed, npm
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
 EXAMPLE = ROOT / "docs" / "examples" / "typescript"
-NODE = (18, 19)
-MISSING = "install Node 18.19 or newer: apt-get install -y nodejs npm"
-DEADLINE = 240.0
-"""Seconds for a program to end, packages fetched included."""
 
 JSON = dict[str, Any]
-
-
-def node_version() -> tuple[int, ...]:
-    """Of the `node` on the path; (0,) when there is none."""
-    try:
-        printed = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True, timeout=DEADLINE)
-    except (OSError, subprocess.CalledProcessError):
-        return (0,)
-    return tuple(int(number) for number in printed.stdout.strip().lstrip("v").split(".")[:2])
-
-
-def environment() -> dict[str, str]:
-    """What programs of Node run with. Node 18 has the global `crypto` of browsers behind an option."""
-    wanted = dict(os.environ)
-    if node_version()[0] == NODE[0]:
-        wanted["NODE_OPTIONS"] = f"{wanted.get('NODE_OPTIONS', '')} --experimental-global-webcrypto".strip()
-    return wanted
-
-
-def npm(*arguments: str) -> str:
-    """Runs npm in the example's folder, and returns what it printed. A failure shows all of it."""
-    ended = subprocess.run(
-        ["npm", *arguments],
-        check=False,
-        cwd=EXAMPLE,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=DEADLINE,
-    )
-    assert ended.returncode == 0, f"npm {' '.join(arguments)} ended with {ended.returncode}:\n{ended.stdout}"
-    return ended.stdout
 
 
 @pytest.fixture(scope="module")
 def example() -> Path:
     """The example's folder, with its packages installed as locked; not again while the lock and Node stay the same."""
-    if node_version() < NODE or shutil.which("npm") is None:
-        pytest.skip(MISSING)
-    wanted = hashlib.sha256((EXAMPLE / "package-lock.json").read_bytes()).hexdigest() + f" {node_version()[0]}"
-    stamp = EXAMPLE / "node_modules" / ".installed"
-    if not stamp.exists() or stamp.read_text() != wanted:
-        npm("ci", "--no-audit", "--no-fund")
-        stamp.write_text(wanted)
-    return EXAMPLE
+    return installed(EXAMPLE)
 
 
 @pytest.fixture(scope="module")
@@ -93,30 +47,19 @@ def server(lived_in: LivedIn, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def test_types_hold_and_what_a_browser_runs_needs_nothing_of_node(example: Path) -> None:
     """A front end copies these files into a stricter project than it may have started with, and bundles them for a browser."""
-    npm("run", "check")
+    npm(example, "run", "check")
 
 
 def test_its_own_tests_pass(example: Path) -> None:
     """XEdDSA, the ratchet, franking, trust, and that its operations fit schema.graphql."""
-    assert "# fail 0" in npm("test")
+    assert "# fail 0" in npm(example, "test")
 
 
 def test_two_people_talk_through_a_running_server(example: Path, server: Server) -> None:
     """The walk-through of docs/ENCRYPTION.md, as a reader runs it; each line that it prints is checked by itself first."""
-    told = npm("start", "--", server.url)
+    told = npm(example, "start", "--", server.url)
     assert "They compare the new numbers and go on" in told
     assert "White or black" not in server.output()
-
-
-def test_lock_pins_hashes_and_names_no_registry() -> None:
-    """What is installed is what was reviewed, from whichever registry the reader's npm asks."""
-    packages: dict[str, JSON] = json.loads((EXAMPLE / "package-lock.json").read_text())["packages"]
-    del packages[""]
-    assert packages
-    for name, package in packages.items():
-        assert package["integrity"].startswith("sha512-"), name
-        assert "resolved" not in package, name
-    assert "registry=" not in (EXAMPLE / ".npmrc").read_text()
 
 
 def test_published_vectors_of_xeddsa_are_right() -> None:

@@ -64,7 +64,8 @@ export class Parley {
       webSocketImpl: webSocket,
       connectionParams: async () => ({ authorization: `Bearer ${await this.#accessToken()}`, after: this.#cursor }),
       retryAttempts: Infinity,
-      shouldRetry: () => true, // a refused reconnection surfaces as an Event, and by default ends the client for good
+      // A refused reconnection surfaces as an Event, and by default ends the client for good: only the end of the session shall.
+      shouldRetry: (fault) => !(fault instanceof Refused),
       retryWait: (retries) => sleep(Math.min(30_000, 1000 * 2 ** retries) * (0.5 + Math.random() / 2)),
       on: {
         closed: (event) => {
