@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import uvicorn
@@ -17,6 +17,9 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 JSON = dict[str, Any]
 NOW = "2026-01-01T00:00:00.000Z"
@@ -250,12 +253,11 @@ def _member(id: str, *, polite: bool) -> JSON:
     }
 
 
-def main() -> None:
-    """Serves until it is stopped."""
-    relay = Relay()
+def serve(path: str, endpoint: Callable[[WebSocket], Awaitable[None]]) -> None:
+    """Serves one WebSocket route on the port of the command line until it is stopped, with the settings that suit a relay best."""
     app = Starlette(
         routes=[
-            WebSocketRoute("/graphql", relay.serve),
+            WebSocketRoute(path, endpoint),
             Route("/readyz", lambda _: PlainTextResponse("ready")),
         ]
     )
@@ -273,4 +275,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve("/graphql", Relay().serve)

@@ -24,13 +24,18 @@ LIBRARIES = (
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measurement; `beside` is the same measurement of what was run beside it, None if there is nothing to compare with."""
+    """One measurement; `beside` is the same measurement of what was run beside it, None if there is nothing to compare with.
+
+    `subject` is what was run beside it, where that is several: then there is a table for each case, which is what stands after a
+    comma in the name, with a line for each subject and a column for the rest of the name.
+    """
 
     name: str
     value: float | None
     unit: str
     beside: float | None = None
     note: str = ""
+    subject: str = ""
 
     @property
     def ratio(self) -> float | None:
@@ -54,14 +59,59 @@ def machine() -> dict[str, str]:
 
 
 def table(figures: list[Figure]) -> str:
-    """One line a figure: what, how much, what ran beside it, the ratio, and what to know about it."""
-    rows = [("", "measured", "beside it", "ratio", "")]
-    rows += [(f.name, _shown(f.value, f.unit), _shown(f.beside, f.unit), _shown(f.ratio, ""), f.note) for f in figures]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *(row[i].rjust(widths[i]) for i in (1, 2, 3)), row[4]]).rstrip()
+    """One line a figure: what, how much, what ran beside it, the ratio, and what to know about it. Before these, where several
+    subjects were compared, one line a subject: what it did, and how many times that we did.
+    """
+    plain = [figure for figure in figures if not figure.subject]
+    rows: list[tuple[str, ...]] = [("", "measured", "beside it", "ratio", "")]
+    rows += [(f.name, _shown(f.value, f.unit), _shown(f.beside, f.unit), _shown(f.ratio, ""), f.note) for f in plain]
+    grid = _grid([figure for figure in figures if figure.subject])
+    return "\n".join([*grid, *(_aligned(rows) if plain else [])])
+
+
+def size(length: int) -> str:
+    """So many bytes, for people."""
+    return f"{length} B" if length < 1024 else f"{length // 1024} KiB"
+
+
+def _grid(figures: list[Figure]) -> list[str]:
+    """A table for all names that end in the same case, after a comma."""
+    lines = []
+    for case in dict.fromkeys(_case(figure) for figure in figures):
+        within = [figure for figure in figures if _case(figure) == case]
+        columns = {figure.name: f"{_what(figure)} {figure.unit}".strip() for figure in within}
+        rows = [(case, *columns.values(), "")]
+        for subject in dict.fromkeys(figure.subject for figure in within):
+            cells = {figure.name: figure for figure in within if figure.subject == subject}
+            notes = "; ".join(figure.note for figure in cells.values() if figure.note)
+            rows.append((subject, *(_cell(cells.get(name)) for name in columns), notes))
+        lines += [*_aligned(rows), ""]
+    return [*lines, "(in brackets: our figure divided by theirs)", ""] if lines else []
+
+
+def _case(figure: Figure) -> str:
+    return figure.name.partition(", ")[2]
+
+
+def _what(figure: Figure) -> str:
+    return figure.name.partition(", ")[0]
+
+
+def _cell(figure: Figure | None) -> str:
+    if figure is None or figure.value is None:
+        return "-"
+    shown = figure.value if figure.beside is None else figure.beside
+    return _shown(shown, "") + ("" if figure.ratio is None else f" ({figure.ratio:.2f})")
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """In columns: the first flush left, numbers flush right, what there is to say at the end."""
+    last = len(rows[0]) - 1
+    widths = [max(len(row[column]) for row in rows) for column in range(last)]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *(row[i].rjust(widths[i]) for i in range(1, last)), row[last]]).rstrip()
         for row in rows
-    )
+    ]
 
 
 def as_json(where: dict[str, str], figures: list[Figure]) -> dict[str, Any]:

@@ -93,9 +93,19 @@ def cluster(bus: str, workers: int) -> Iterator[Target]:
 @contextlib.contextmanager
 def relay() -> Iterator[Target]:
     """The bare relay."""
+    with program(sys.executable, "-m", "bench.relay") as target:
+        yield target
+
+
+@contextlib.contextmanager
+def program(*command: str, **variables: str) -> Iterator[Target]:
+    """A server that takes its port as the first argument after `command`'s, and answers `/readyz` once it serves.
+
+    `variables` are added to its environment.
+    """
     _allow_many_sockets()
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", "bench.relay", str(port)], cwd=ROOT)
+    process = subprocess.Popen([*command, str(port)], cwd=ROOT, env=os.environ | variables)
     try:
         _wait_until_ready(port, process)
         yield Target(port, process.pid)
@@ -110,7 +120,10 @@ def relay() -> Iterator[Target]:
 
 def load(what: str, server: Target, **options: object) -> JSON:
     """Lets `bench.load` loose on a server; returns what it saw. Raises `RuntimeError` when it failed."""
-    arguments = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    arguments = []
+    for name, value in options.items():
+        values = value if isinstance(value, tuple) else (value,)
+        arguments += [f"--{name.replace('_', '-')}", *map(str, values)]
     command = [sys.executable, "-m", "bench.load", what, "--port", str(server.port), *arguments]
     command += ["--watch", str(server.pid), *(str(pid) for _, pid in server.others), "--dsn", server.dsn]
     for name, value in (("database", server.database), ("bus", server.bus)):
@@ -139,7 +152,7 @@ def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
             if httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).status_code == httpx.codes.OK:
                 return
         time.sleep(0.05)
-    raise RuntimeError("the relay did not start")
+    raise RuntimeError("the server did not start")
 
 
 def _allow_many_sockets() -> None:

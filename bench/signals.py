@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.report import Figure
+from bench.report import Figure, size
 from bench.servers import cluster, load, parley, relay
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _runs(
 
 
 def _figures(name: str, length: int, rate: int, ours: dict[str, Any], bare: dict[str, Any]) -> list[Figure]:
-    what = f"{name}, {_size(length)}"
+    what = f"{name}, {size(length)}"
     cores = (
         f"cores: workers {ours['server_core']:.2f}, database {ours['database_core']:.2f}, bus {ours['bus_core']:.2f}, "
         f"load {ours['load_core']:.2f}; relay {bare['server_core']:.2f} with load {bare['load_core']:.2f}"
@@ -88,7 +88,3 @@ def _figures(name: str, length: int, rate: int, ours: dict[str, Any], bare: dict
 def _cpu_ms(found: dict[str, Any]) -> float | None:
     signals = found["signals_per_second"]
     return 1000 * found["server_core"] / signals if signals else None
-
-
-def _size(length: int) -> str:
-    return f"{length} B" if length < 1024 else f"{length // 1024} KiB"

@@ -23,11 +23,14 @@ _ZERO_KEY = bytes(4)
 
 
 class Wire(asyncio.Protocol):
-    """One connection. `on_message` is called with every text frame, decoded from JSON; `lost` is set when the connection ends."""
+    """One connection. `on_message` is called with every text frame, decoded from JSON, unless `on_text` is set to take it as it
+    came; `lost` is set when the connection ends.
+    """
 
     def __init__(self, host: str, path: str, subprotocol: str) -> None:
         loop = asyncio.get_running_loop()
         self.on_message: Callable[[dict[str, Any]], None] = lambda _: None
+        self.on_text: Callable[[bytes], None] = lambda text: self.on_message(orjson.loads(text))
         self.opened: asyncio.Future[None] = loop.create_future()
         self.lost: asyncio.Future[str] = loop.create_future()
         self.frames_in = 0
@@ -37,17 +40,32 @@ class Wire(asyncio.Protocol):
 
     @classmethod
     async def open(
-        cls, host: str, port: int, path: str = "/graphql", subprotocol: str = "graphql-transport-ws"
+        cls,
+        host: str,
+        port: int,
+        path: str = "/graphql",
+        subprotocol: str = "graphql-transport-ws",
+        on_text: Callable[[bytes], None] | None = None,
     ) -> Wire:
-        """Connects and shakes hands. Raises `ConnectionError`."""
+        """Connects and shakes hands. Raises `ConnectionError`. A server may speak first: `on_text` is there to hear it."""
         loop = asyncio.get_running_loop()
-        _, wire = await loop.create_connection(lambda: cls(f"{host}:{port}", path, subprotocol), host, port)
+
+        def made() -> Wire:
+            wire = cls(f"{host}:{port}", path, subprotocol)
+            wire.on_text = on_text or wire.on_text
+            return wire
+
+        _, wire = await loop.create_connection(made, host, port)
         await asyncio.wait_for(wire.opened, 30)
         return wire
 
     def send(self, message: object) -> None:
         """Sends one message as JSON."""
-        self._write(TEXT, orjson.dumps(message))
+        self.send_text(orjson.dumps(message))
+
+    def send_text(self, text: bytes) -> None:
+        """Sends one text frame."""
+        self._write(TEXT, text)
 
     def close(self) -> None:
         """Drops the connection."""
@@ -57,10 +75,10 @@ class Wire(asyncio.Protocol):
         """Asks for the upgrade."""
         self._transport = transport
         key = base64.b64encode(os.urandom(16)).decode()
+        protocol = f"Sec-WebSocket-Protocol: {self._subprotocol}\r\n" if self._subprotocol else ""
         transport.write(
             f"GET {self._path} HTTP/1.1\r\nHost: {self._host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-            f"Sec-WebSocket-Protocol: {self._subprotocol}\r\n\r\n".encode()
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{protocol}\r\n".encode()
         )
 
     def data_received(self, data: bytes) -> None:
@@ -105,7 +123,7 @@ class Wire(asyncio.Protocol):
     def _take(self, opcode: int, payload: bytes) -> None:
         self.frames_in += 1
         if opcode == TEXT:
-            self.on_message(orjson.loads(payload))
+            self.on_text(payload)
         elif opcode == PING:
             self._write(PONG, payload)
         elif opcode == CLOSE and not self.lost.done():

@@ -1,4 +1,4 @@
-"""`python -m bench.load calls|idle|chat|claims|history|signals --port P --watch PID ...` prints what it saw as JSON.
+"""`python -m bench.load calls|idle|chat|claims|history|signals|relays ... --port P --watch PID ...` prints what it saw as JSON.
 
 It talks `graphql-transport-ws` with the documents of the acceptance clients, and watches the processor time and the memory of the
 server (`--watch`) over exactly the time in which it measures. Meant for the benchmarks, which know what to make of it.
@@ -19,7 +19,9 @@ from bench.load.calls import calls, idle
 from bench.load.chat import VIEWS, chat
 from bench.load.claims import SUITES, claims
 from bench.load.history import history
+from bench.load.relays import fan_out, listening, relays
 from bench.load.signals import signals
+from bench.load.wires import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,6 +33,9 @@ LOADS: dict[str, Callable[[argparse.Namespace], Awaitable[object]]] = {
     "claims": claims,
     "history": history,
     "signals": signals,
+    "relays": relays,
+    "listening": listening,
+    "fan-out": fan_out,
 }
 
 
@@ -48,7 +53,7 @@ def main() -> None:
     parser.add_argument("--dsn", default="", help="the server's database (claims, history)")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--warm-up", type=float, default=1.0)
-    parser.add_argument("--users", type=int, default=100, help="how many in all (calls, idle, signals)")
+    parser.add_argument("--users", type=int, default=100, help="how many in all")
     parser.add_argument("--batch", type=int, default=1, choices=[1, 2, 4, 8], help="candidates in a signal (calls)")
     parser.add_argument("--rooms", type=int, default=1, help="how many at once (chat, claims)")
     parser.add_argument("--members", type=int, default=8, help="of a room (chat)")
@@ -60,7 +65,13 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=100_000, help="in the long room (history)")
     parser.add_argument("--bytes", type=int, default=200, help="of an SDP (signals)")
     parser.add_argument(
-        "--rate", type=float, default=0.0, help="signals per second in all; 0: as fast as they go (signals)"
+        "--rate", type=float, default=0.0, help="signals per second in all; 0: as fast as they go (signals, relays)"
+    )
+    parser.add_argument(
+        "--lengths", type=int, nargs="+", default=[200], help="bytes of a text, one after the other (relays)"
+    )
+    parser.add_argument(
+        "--wire", default="parley", choices=list(DIALECTS), help="what the server speaks (relays, listening, fan-out)"
     )
     options = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -20,6 +20,7 @@ from tests.acceptance import documents
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
 QUIET_SECONDS = 10.0
 LINE = "a=candidate-free line of a browser's offer, sixty-six characters..\r\n"
@@ -37,23 +38,50 @@ class Tally:
     failures: Counter[str] = field(default_factory=Counter)
 
 
-class Caller:
-    """One side of a call, with one socket. `endless`: whenever the other has a signal, the next one goes."""
+class Side:
+    """Who sends signals to `other` and is sent theirs. `endless`: whenever the other has a signal, the next one goes."""
 
-    def __init__(self, wire: Wire, tally: Tally, length: int) -> None:
+    def __init__(self, wire: Wire, tally: Tally) -> None:
         self.wire = wire
         self.endless = False
-        self.other: Caller = self
+        self.other = self
         self.under_way: deque[tuple[int, float, bool]] = deque()
         """What the other has not got yet: the number, when it was or should have been sent, and whether it counts."""
+        self.tally = tally
+        self._numbers = itertools.count(1)
+
+    def send(self, due: float | None = None) -> None:
+        """Sends the next signal. `due` is when it should have gone, by the monotonic clock, if that is not now."""
+        number = next(self._numbers)
+        self.under_way.append((number, time.monotonic() if due is None else due, self.tally.measuring))
+        self._write(number)
+
+    def arrived(self, number: int) -> None:
+        """The other has a signal of ours."""
+        expected, sent_at, counts = self.under_way.popleft() if self.under_way else (0, 0.0, False)
+        self.tally.arrivals += self.tally.measuring
+        if number != expected:
+            self.tally.failures["signals lost, repeated or out of order"] += 1
+        elif counts:
+            self.tally.ways.append(time.monotonic() - sent_at)
+        if self.endless:
+            self.send()
+
+    def _write(self, number: int) -> None:
+        raise NotImplementedError
+
+
+class Caller(Side):
+    """One side of a call with Parley, or with what speaks like it."""
+
+    def __init__(self, wire: Wire, tally: Tally, length: int) -> None:
+        super().__init__(wire, tally)
         loop = asyncio.get_running_loop()
         self._acknowledged: asyncio.Future[None] = loop.create_future()
         self._snapshot: asyncio.Future[None] = loop.create_future()
         self._matched: asyncio.Future[str] = loop.create_future()
-        self._tally = tally
         self._text = (LINE * (length // len(LINE) + 1))[: length - 10]
         self._partner = ""
-        self._numbers = itertools.count(1)
         self._operations = itertools.count(1)
         wire.on_message = self._take
 
@@ -76,10 +104,7 @@ class Caller:
         self.other = other
         self._partner = await asyncio.wait_for(self._matched, PATIENCE)
 
-    def send(self, due: float | None = None) -> None:
-        """Sends the next signal. `due` is when it should have gone, by the monotonic clock, if that is not now."""
-        number = next(self._numbers)
-        self.under_way.append((number, time.monotonic() if due is None else due, self._tally.measuring))
+    def _write(self, number: int) -> None:
         signal = {"offer": {"sdp": f"{number:08d}\r\n{self._text}"}}
         self._ask("Send", documents.SEND_SIGNAL, {"input": {"to": self._partner, "signal": signal}})
 
@@ -93,15 +118,15 @@ class Caller:
             case "next":
                 data, errors = message["payload"].get("data"), message["payload"].get("errors")
                 if errors or data is None:
-                    self._tally.failures[errors[0].get("extensions", {}).get("code", "error")] += 1
+                    self.tally.failures[errors[0].get("extensions", {}).get("code", "error")] += 1
                 elif "events" in data:
                     self._event(data["events"])
                 else:
                     (payload,) = data.values()
                     if not payload["__typename"].endswith("Success"):
-                        self._tally.failures[payload["__typename"]] += 1
+                        self.tally.failures[payload["__typename"]] += 1
             case "error":
-                self._tally.failures[message["payload"][0].get("extensions", {}).get("code", "error")] += 1
+                self.tally.failures[message["payload"][0].get("extensions", {}).get("code", "error")] += 1
             case "ping":
                 self.wire.send({"type": "pong"})
             case "connection_ack":
@@ -116,18 +141,7 @@ class Caller:
             case "SignalReceived":
                 self.other.arrived(int(event["signal"]["sdp"][:8]))
             case "ResyncRequired" | "MatchEnded" as kind:
-                self._tally.failures[kind] += 1
-
-    def arrived(self, number: int) -> None:
-        """The other has a signal of ours."""
-        expected, sent_at, counts = self.under_way.popleft() if self.under_way else (0, 0.0, False)
-        self._tally.arrivals += self._tally.measuring
-        if number != expected:
-            self._tally.failures["signals lost, repeated or out of order"] += 1
-        elif counts:
-            self._tally.ways.append(time.monotonic() - sent_at)
-        if self.endless:
-            self.send()
+                self.tally.failures[kind] += 1
 
 
 async def signals(options: argparse.Namespace) -> JSON:
@@ -146,13 +160,21 @@ async def signals(options: argparse.Namespace) -> JSON:
         for side in (one, other):
             side.join(f"pair {number}")
         await asyncio.gather(one.meet(other), other.meet(one))
+    found = await exchange(callers, tally, options, options.rate)
+    for caller in callers:
+        caller.wire.close()
+    return found
+
+
+async def exchange(sides: Sequence[Side], tally: Tally, options: argparse.Namespace, rate: float) -> JSON:
+    """Lets them send, so many signals a second or as fast as they go for 0, and measures that after the warm-up."""
     pacing = None
-    if options.rate:
-        pacing = asyncio.create_task(_paced(callers, options.rate))
+    if rate:
+        pacing = asyncio.create_task(_paced(sides, rate))
     else:
-        for caller in callers:
-            caller.endless = True
-            caller.send()
+        for side in sides:
+            side.endless = True
+            side.send()
     await asyncio.sleep(options.warm_up)
     before = Usage.now(options.watch, options.watch_database, options.watch_bus)
     tally.measuring = True
@@ -161,9 +183,9 @@ async def signals(options: argparse.Namespace) -> JSON:
     usage = Usage.now(options.watch, options.watch_database, options.watch_bus).since(before)
     if pacing is not None:
         pacing.cancel()
-    for caller in callers:
-        caller.endless = False
-    await _landed(callers, tally)
+    for side in sides:
+        side.endless = False
+    await _landed(sides, tally)
     return {
         **usage,
         "signals_per_second": tally.arrivals / usage["seconds"],
@@ -172,22 +194,22 @@ async def signals(options: argparse.Namespace) -> JSON:
     }
 
 
-async def _paced(callers: list[Caller], rate: float) -> None:
+async def _paced(sides: Sequence[Side], rate: float) -> None:
     """An open loop: signals go when they are due, whatever became of those before."""
     began = time.monotonic()
     for number in itertools.count():
         due = began + number / rate
         while (wait := due - time.monotonic()) > 0:
             await asyncio.sleep(wait)
-        callers[number % len(callers)].send(due)
+        sides[number % len(sides)].send(due)
         if not number % 64:  # One who is late does not keep the answers waiting.
             await asyncio.sleep(0)
 
 
-async def _landed(callers: list[Caller], tally: Tally) -> None:
-    """Waits for what is under way; when nothing has come for a while, the rest is a failure. Then all hang up."""
+async def _landed(sides: Sequence[Side], tally: Tally) -> None:
+    """Waits for what is under way; when nothing has come for a while, the rest is a failure."""
     missing, since = -1, 0.0
-    while left := sum(len(caller.under_way) for caller in callers):
+    while left := sum(len(side.under_way) for side in sides):
         now = time.monotonic()
         if left != missing:
             missing, since = left, now
@@ -195,7 +217,5 @@ async def _landed(callers: list[Caller], tally: Tally) -> None:
             tally.failures["signals that never came"] = left
             break
         await asyncio.sleep(0.01)
-    if lost := sum(caller.wire.lost.done() for caller in callers):
+    if lost := sum(side.wire.lost.done() for side in sides):
         tally.failures["sockets lost"] = lost
-    for caller in callers:
-        caller.wire.close()
