@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from api.rate import Rate
 from domain.errors import RateLimited
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Mapping
 
 SIGNALS_BURST, SIGNALS_A_SECOND = 256, 80.0
 """A browser sends 3 to 14 signals a peer when it connects; tighter limits drop late TURN candidates."""
@@ -55,6 +56,8 @@ class Buckets:
         self._monotonic = monotonic
         self._full_at: dict[Hashable, float] = {}
         self._sweep_at = SWEEP_AT_LEAST
+        self.refused = 0
+        """How often there was not enough."""
 
     def __len__(self) -> int:
         """How many buckets are kept."""
@@ -70,28 +73,66 @@ class Buckets:
         now = self._monotonic()
         self._full_at[key] = max(self._full_at.get(key, now), now) + cost / self._rate
         if len(self._full_at) > self._sweep_at:
-            self._full_at = {key: full_at for key, full_at in self._full_at.items() if full_at > now}
-            self._sweep_at = max(SWEEP_AT_LEAST, 2 * len(self._full_at))
+            self._sweep(now)
+
+    def spend(self, key: Hashable, cost: float) -> float:
+        """Takes `cost` if it is there, with one look-up; else, above `ROUNDING`, in how many seconds it will be."""
+        now = self._monotonic()
+        full_at = self._full_at.get(key, now)
+        full_at = max(full_at, now) + cost / self._rate
+        wait = full_at - now - self._window
+        if wait > ROUNDING:
+            self.refused += 1
+            return wait
+        self._full_at[key] = full_at
+        if len(self._full_at) > self._sweep_at:
+            self._sweep(now)
+        return 0.0
+
+    def _sweep(self, now: float) -> None:
+        self._full_at = {key: full_at for key, full_at in self._full_at.items() if full_at > now}
+        self._sweep_at = max(SWEEP_AT_LEAST, 2 * len(self._full_at))
+
+
+class ThrottleRates(NamedTuple):
+    """What `LocalThrottle` lets through, of each by itself."""
+
+    signals: Rate = Rate(SIGNALS_BURST, SIGNALS_A_SECOND)
+    signal_bytes: Rate = Rate(SIGNAL_BYTES_BURST, SIGNAL_BYTES_A_SECOND)
+    presence: Rate = Rate(CHANGES_BURST, CHANGES_A_SECOND)
+    queue: Rate = Rate(MOVES_BURST, MOVES_A_SECOND)
+    rooms: Rate = Rate(ROOM_CHANGES_BURST, ROOM_CHANGES_A_SECOND)
+    messages: Rate = Rate(MESSAGES_BURST, MESSAGES_A_SECOND)
+    message_bytes: Rate = Rate(MESSAGE_BYTES_BURST, MESSAGE_BYTES_A_SECOND)
+    signatures: Rate = Rate(SIGNATURES_BURST, SIGNATURES_A_SECOND)
+    publications: Rate = Rate(PUBLICATIONS_BURST, PUBLICATIONS_A_SECOND)
+    history_bytes: Rate = Rate(HISTORY_BURST, HISTORY_A_SECOND)
+    rooms_listed: Rate = Rate(LISTED_BURST, LISTED_A_SECOND)
+    sockets: Rate = Rate(SOCKETS_BURST, SOCKETS_A_SECOND)
+    refreshes: Rate = Rate(REFRESHES_BURST, REFRESHES_A_SECOND)
+    renewals: Rate = Rate(RENEWALS_BURST, RENEWALS_A_SECOND)
+
+
+USUAL = ThrottleRates()
 
 
 class LocalThrottle:
     """See `ports.Throttle`. Each worker counts for itself, so whoever uses several has as much at each."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._signals = Buckets(SIGNALS_BURST, SIGNALS_A_SECOND, monotonic)
-        self._bytes = Buckets(SIGNAL_BYTES_BURST, SIGNAL_BYTES_A_SECOND, monotonic)
-        self._changes = Buckets(CHANGES_BURST, CHANGES_A_SECOND, monotonic)
-        self._moves = Buckets(MOVES_BURST, MOVES_A_SECOND, monotonic)
-        self._room_changes = Buckets(ROOM_CHANGES_BURST, ROOM_CHANGES_A_SECOND, monotonic)
-        self._messages = Buckets(MESSAGES_BURST, MESSAGES_A_SECOND, monotonic)
-        self._message_bytes = Buckets(MESSAGE_BYTES_BURST, MESSAGE_BYTES_A_SECOND, monotonic)
-        self._signatures = Buckets(SIGNATURES_BURST, SIGNATURES_A_SECOND, monotonic)
-        self._publications = Buckets(PUBLICATIONS_BURST, PUBLICATIONS_A_SECOND, monotonic)
-        self._history = Buckets(HISTORY_BURST, HISTORY_A_SECOND, monotonic)
-        self._listed = Buckets(LISTED_BURST, LISTED_A_SECOND, monotonic)
-        self._sockets = Buckets(SOCKETS_BURST, SOCKETS_A_SECOND, monotonic)
-        self._refreshes = Buckets(REFRESHES_BURST, REFRESHES_A_SECOND, monotonic)
-        self._renewals = Buckets(RENEWALS_BURST, RENEWALS_A_SECOND, monotonic)
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, rates: ThrottleRates = USUAL) -> None:
+        self._buckets = {name: Buckets(rate.burst, rate.a_second, monotonic) for name, rate in rates._asdict().items()}
+        self._signals, self._bytes = self._buckets["signals"], self._buckets["signal_bytes"]
+        self._changes, self._moves = self._buckets["presence"], self._buckets["queue"]
+        self._room_changes, self._listed = self._buckets["rooms"], self._buckets["rooms_listed"]
+        self._messages, self._message_bytes = self._buckets["messages"], self._buckets["message_bytes"]
+        self._signatures, self._publications = self._buckets["signatures"], self._buckets["publications"]
+        self._history, self._sockets = self._buckets["history_bytes"], self._buckets["sockets"]
+        self._refreshes, self._renewals = self._buckets["refreshes"], self._buckets["renewals"]
+
+    @property
+    def refusals(self) -> Mapping[str, int]:
+        """How many were refused since the start, by limit."""
+        return {name: buckets.refused for name, buckets in self._buckets.items()}
 
     def signal(self, sender_id: Hashable, size: int) -> None:
         _take_all(((self._signals, 1), (self._bytes, size)), sender_id)
@@ -171,8 +212,10 @@ class NoThrottle:
 
 
 def _take_all(wanted: tuple[tuple[Buckets, float], ...], key: Hashable) -> None:
-    wait = max(bucket.missing(key, cost) for bucket, cost in wanted)
-    if wait > ROUNDING:
-        raise RateLimited(wait)
+    waits = [bucket.missing(key, cost) for bucket, cost in wanted]
+    if max(waits) > ROUNDING:
+        for (bucket, _), wait in zip(wanted, waits, strict=True):
+            bucket.refused += wait > ROUNDING
+        raise RateLimited(max(waits))
     for bucket, cost in wanted:
         bucket.take(key, cost)

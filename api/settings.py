@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import sys
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from api.graphql_ws.limits import SocketLimits
+from api.limit_settings import LimitSettings
 from api.origins import Origins
 
 GRACE_SECONDS = 5
@@ -64,7 +67,7 @@ def _listed(value: object) -> object:
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
-class Settings(BaseSettings):
+class Settings(LimitSettings):
     """Every setting is an environment variable, in capitals with `PARLEY_` before it. `.env.example` explains each."""
 
     model_config = SettingsConfigDict(
@@ -188,6 +191,16 @@ class Settings(BaseSettings):
     def introspectable(self) -> bool:
         """Whether the schema may be asked for: by setting, else in development."""
         return not self.production if self.introspection is None else self.introspection is Switch.ON
+
+    @property
+    def socket_limits(self) -> SocketLimits:
+        """What one socket, one user and one network may have."""
+        return SocketLimits(
+            operations=self.operations_per_socket,
+            mutations=self.mutations_per_socket,
+            sockets_per_user=self.sockets_per_user,
+            strangers=self.strangers_per_network if self.rate_limits is Switch.ON else sys.maxsize,
+        )
 
     @property
     def drain(self) -> timedelta:

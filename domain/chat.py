@@ -129,9 +129,11 @@ async def send_message(
     return room, message
 
 
-def window(first: int | None, after: int | None, last: int | None, before: int | None) -> Window:
+def window(
+    first: int | None, after: int | None, last: int | None, before: int | None, most: int = MOST_AT_ONCE
+) -> Window:
     """What arguments of a connection ask for: `first` from the oldest on or behind `after`, `last` up to the newest or before
-    `before`, 1 to 100 of them; a place alone means 50, and nothing at all the last 50. Places are `Message.seq`.
+    `before`, 1 to `most` of them; a place alone means 50, and nothing at all the last 50. Places are `Message.seq`.
 
     Raises `BadInput` for any other combination.
     """
@@ -140,8 +142,8 @@ def window(first: int | None, after: int | None, last: int | None, before: int |
         raise BadInput("Give `first` with `after`, or `last` with `before`.")
     asked = first if forward else last
     size = USUAL_AT_ONCE if asked is None else asked
-    if not 1 <= size <= MOST_AT_ONCE:
-        raise BadInput(f"A page has 1 to {MOST_AT_ONCE} messages.")
+    if not 1 <= size <= most:
+        raise BadInput(f"A page has 1 to {most} messages.")
     return Window(size, after=after or 0) if forward else Window(size, before=before)
 
 

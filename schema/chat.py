@@ -215,7 +215,8 @@ class ChatQuery:
         services, viewer = info.context.services, info.context.viewer
         try:
             known = known_id(room_id)
-            window = chat.window(given(first), _place(given(after), known), given(last), _place(given(before), known))
+            places = _place(given(after), known), _place(given(before), known)
+            window = chat.window(given(first), places[0], given(last), places[1], services.largest_page)
             await seat_in(services.directory, known, viewer.user_id)
             # As if it were full: those that are read at the same time must not each count on what is left.
             services.throttle.history(viewer.user_id, chat.BYTES_AT_ONCE)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import strawberry
 
+from domain.chat import MOST_AT_ONCE
 from domain.errors import Forbidden, Unauthenticated
 from domain.identity import SessionScope
 
@@ -79,6 +80,8 @@ class Services:
     queue_changed: Callable[[], None]
     """Tells the matcher that somebody may have begun to wait: call it after the commit. Cheap, coalesced, and may be lost: the
     matcher looks by itself too."""
+    largest_page: int = MOST_AT_ONCE
+    """Edges of a connection at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,12 @@ from urllib.parse import quote
 
 import pytest
 
+from api.buckets import ThrottleRates
+from api.graphql_ws.limits import SocketLimits
+from api.rate import Rate
 from api.settings import Settings, SettingsError, load
+from api.shared_rates import SharedRates
+from schema.execution.measure import DOCUMENT_LIMITS, DocumentLimits
 
 ROOT = Path(__file__).parent.parent
 
@@ -45,6 +50,30 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             {"WORKERS": "19", "BUS_URL": "postgresql://"},
             "PARLEY_WORKERS is 19, and the embedded PostgreSQL has connections for 18: set PARLEY_DATABASE_URL",
         ),
+        *(
+            ({"RATE_SIGNALS": rate}, "PARLEY_RATE_SIGNALS must be a burst and what comes back of it over time, like")
+            for rate in (
+                "80",
+                "80/s",
+                "256+80",
+                "256+80/d",
+                "0+1/s",
+                "1+0/s",
+                "1+1/0s",
+                "-1+1/s",
+                "256+1e3/s",
+                "\u0661+1/s",
+            )
+        ),
+        ({"MAX_DEPTH": "0"}, "PARLEY_MAX_DEPTH is not usable"),
+        ({"MAX_COST": "many"}, "PARLEY_MAX_COST is not usable"),
+        ({"MAX_PAGE": "101"}, "PARLEY_MAX_PAGE is not usable"),
+        ({"SOCKETS_PER_USER": "0"}, "PARLEY_SOCKETS_PER_USER is not usable"),
+        (
+            {"RATE_OPERATIONS_OF_USER": "15+1/s"},
+            "PARLEY_RATE_OPERATIONS_OF_USER must have a burst of PARLEY_MAX_ROOTS (16)",
+        ),
+        ({"RATE_SIGNAL_BYTES": "1000+1/s"}, "PARLEY_RATE_SIGNAL_BYTES must have a burst of 262144 at least"),
         ({"ENVIRONMENT": "production"}, "PARLEY_SECRETS must be set in production"),
         ({"ENVIRONMENT": "production", "SECRETS": "k:x", "RATE_LIMITS": "off"}, "PARLEY_RATE_LIMITS may be off only"),
     ],
@@ -82,6 +111,31 @@ def test_any_bus_but_the_one_in_memory_lets_several_serve(monkeypatch: pytest.Mo
     assert load().scaled
     assert load().bus_url == url
     assert "sesame" not in repr(load())
+
+
+def test_every_limit_is_set_by_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that nothing reads is worse than none: each name must reach what it limits."""
+    defaults = load()
+    assert defaults.document_limits == DocumentLimits()
+    assert defaults.socket_limits == SocketLimits()
+    assert (defaults.throttle_rates, defaults.shared_rates) == (ThrottleRates(), SharedRates())
+    rates = [name for name in Settings.model_fields if name.startswith("rate_") and name != "rate_limits"]
+    for name in rates:
+        monkeypatch.setenv(f"PARLEY_{name.upper()}", "40000000+7/2m")
+    for name in DOCUMENT_LIMITS:
+        monkeypatch.setenv(
+            f"PARLEY_MAX_{name.upper()}", "1001" if name == "length" else "101" if name in {"tokens", "cost"} else "7"
+        )
+    for number, name in enumerate(
+        ("sockets_per_user", "strangers_per_network", "operations_per_socket", "mutations_per_socket")
+    ):
+        monkeypatch.setenv(f"PARLEY_{name.upper()}", str(number + 1))
+    changed = load()
+    limits = changed.document_limits
+    assert all(getattr(limits, name) != getattr(DocumentLimits(), name) for name in DOCUMENT_LIMITS)
+    assert changed.socket_limits == SocketLimits(sockets_per_user=1, strangers=2, operations=3, mutations=4)
+    assert {*changed.throttle_rates, *changed.shared_rates} == {Rate(40_000_000, 7, timedelta(minutes=2))}
+    assert len(rates) == len(changed.throttle_rates) + len(changed.shared_rates) + 2
 
 
 def test_two_mistakes_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

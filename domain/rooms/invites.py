@@ -142,7 +142,7 @@ async def _failures_counted(limits: RateLimits, secrets: Secrets, user_id: UUID,
     """Counts a `NotFound` that is raised inside. Raises `RateLimited` instead of going inside once there were too many."""
     counted = (
         (f"invites:{user_id}", GUESSES_OF_USER),
-        (f"invites:{secrets.digest('network', network).hex()}", GUESSES_OF_NETWORK),
+        (f"invites_of_network:{secrets.digest('network', network).hex()}", GUESSES_OF_NETWORK),
     )
     for key, burst in counted:
         await limits.check(key, burst=burst, period=GUESSES_PERIOD)
