@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,14 +10,13 @@ import orjson
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
 
-from api.graphql_http import GraphQLHTTP
+from api.graphql_http.endpoint import GraphQLHTTP
+from api.graphql_http.streams import Streams
 from api.graphql_ws.endpoint import GraphQLWebSocket
-from api.graphql_ws.limits import SocketLimits
 from api.metrics import CONTENT_TYPE
 from api.origins import Cors
-from api.settings import Switch
 from schema.api import sdl
 from schema.context import OPEN_FIELDS
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from api.parts import Parts
     from api.settings import Settings
@@ -34,9 +34,32 @@ PATH = "/graphql"
 WELCOME = (Path(__file__).parent / "welcome.html").read_text()
 
 
-def application(settings: Settings, parts: Parts, exposition: Callable[[], bytes]) -> Starlette:
+@dataclass(frozen=True, slots=True)
+class Application:
+    """Passes sockets by Starlette, whose middlewares and routes would keep nine suspended coroutines for each: 5 KB."""
+
+    websocket: ASGIApp
+    """For `PATH`; a socket for any other path is refused with 403, as Starlette does it."""
+    http: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or one socket."""
+        await (self.websocket if scope["type"] == "websocket" and scope["path"] == PATH else self.http)(
+            scope, receive, send
+        )
+
+
+def application(settings: Settings, parts: Parts, exposition: Callable[[], bytes]) -> Application:
     """The ASGI application over parts that run already: it has no lifespan of its own. `exposition` tells its metrics."""
-    over_http = GraphQLHTTP(parts.engine, parts.admission, parts.context, OPEN_FIELDS)
+    streams = Streams(
+        parts.presence,
+        parts.live,
+        parts.origins,
+        parts.streams,
+        settings.socket_limits,
+        now=parts.services.clock,
+    )
+    over_http = GraphQLHTTP(parts.engine, parts.admission, parts.context, streams, OPEN_FIELDS, rates=parts.rates)
     over_websocket = GraphQLWebSocket(
         parts.engine,
         parts.admission,
@@ -44,8 +67,9 @@ def application(settings: Settings, parts: Parts, exposition: Callable[[], bytes
         parts.context,
         parts.origins,
         parts.live,
-        SocketLimits() if settings.rate_limits is Switch.ON else SocketLimits(strangers=sys.maxsize),
+        settings.socket_limits,
         now=parts.services.clock,
+        rates=parts.rates,
     )
     text = sdl()
 
@@ -67,14 +91,13 @@ def application(settings: Settings, parts: Parts, exposition: Callable[[], bytes
 
     routes = [
         Route(PATH, over_http),
-        WebSocketRoute(PATH, over_websocket),
         Route("/healthz", alive),
         Route("/readyz", ready),
         Route("/metrics", metrics),
     ]
     if settings.introspectable:
         routes += [Route("/", welcome), Route("/schema.graphql", schema)]
-    return Starlette(routes=routes, middleware=[Middleware(Cors, origins=parts.origins)])
+    return Application(over_websocket, Starlette(routes=routes, middleware=[Middleware(Cors, origins=parts.origins)]))
 
 
 def _json(status: int, body: object) -> Response:

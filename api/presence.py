@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from uuid import UUID
 
-    from api.graphql_ws.socket import GraphQLSocket
+    from api.gate import LiveSocket
     from domain.identity import Caller
     from domain.ports import Clock, Transact
 
@@ -55,12 +55,13 @@ class _Attachment:
 
     connection_id: UUID
     caller: Caller
+    watch: AbstractContextManager[object]
+    """Keeps the user's control version fresh for as long as the socket is open."""
     attaching: asyncio.Task[None] | None = None
+    """None once it is done, unless it failed."""
     begun: bool = False
     """Whether the database may know of it."""
     closed: bool = False
-    watched: ExitStack = field(default_factory=ExitStack)
-    """Keeps the user's control version fresh for as long as the socket is open."""
     checked: int | None = None
     """The control version at which the session was looked at last."""
     ended: bool = False
@@ -107,7 +108,7 @@ class Presence:
         self._reaped = reaped
         self._monotonic = monotonic
         self._return_due = asyncio.Event()
-        self._sockets: dict[GraphQLSocket, _Attachment] = {}
+        self._sockets: dict[LiveSocket, _Attachment] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._attach_permits = asyncio.Semaphore(ATTACHING_AT_ONCE)
         self._detach_permits = asyncio.Semaphore(DETACHING_AT_ONCE)
@@ -137,25 +138,27 @@ class Presence:
 
     # --- sockets ------------------------------------------------------------------------------------------------------------
 
-    async def opened(self, caller: Caller, socket: GraphQLSocket) -> None:
+    async def opened(self, caller: Caller, socket: LiveSocket) -> None:
         """See `gate.Sockets`."""
-        attachment = self._sockets[socket] = _Attachment(socket.id, caller)
+        attachment = self._sockets[socket] = _Attachment(socket.id, caller, self._watch(caller.user_id))
         # From before the attach: a revocation in between is news.
-        attachment.watched.enter_context(self._watch(caller.user_id))
+        attachment.watch.__enter__()
         if self._database_away:
             raise Unavailable
         self._opening(caller.user_id)
-        attachment.attaching = asyncio.create_task(self._attach(attachment))
+        attaching = attachment.attaching = asyncio.create_task(self._attach(attachment))
         # Shielded: an attach under way is waited for and then taken back, never left of unknown outcome.
-        await asyncio.shield(attachment.attaching)
+        await asyncio.shield(attaching)
+        if attachment.attaching is attaching:  # and not one that came after it, since this worker was reaped
+            attachment.attaching = None
 
-    async def closed(self, socket: GraphQLSocket) -> None:
+    async def closed(self, socket: LiveSocket) -> None:
         """See `gate.Sockets`. Returns at once."""
         attachment = self._sockets.pop(socket, None)
         if attachment is None:
             return
         attachment.closed = True
-        attachment.watched.close()
+        attachment.watch.__exit__(None, None, None)
         task = asyncio.create_task(self._detach(attachment))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
@@ -184,9 +187,9 @@ class Presence:
                 await asyncio.sleep(FIRST_RETRY_SECONDS)
 
     async def _detach(self, attachment: _Attachment) -> None:
-        if attachment.attaching is not None:
-            await asyncio.wait({attachment.attaching})
-            retrieved(attachment.attaching)
+        if (attaching := attachment.attaching) is not None:
+            await asyncio.wait({attaching})
+            retrieved(attaching)
         if not attachment.begun:
             return
         delay = FIRST_RETRY_SECONDS
@@ -246,12 +249,12 @@ class Presence:
         """
         attachments = [each for each in self._sockets.values() if each.begun]
         attaching = {each.attaching for each in attachments if each.attaching is not None and not each.attaching.done()}
-        settled = [each for each in attachments if each.attaching not in attaching]
-        await self._return_in_batches(settled)
+        unsettled = [each for each in attachments if each.attaching in attaching]
+        await self._return_in_batches([each for each in attachments if each.attaching not in attaching])
         if attaching:
             # They may have been added just before they were reaped, or may be added after; once they are done nobody knows which.
             await asyncio.wait(attaching)
-            await self._return_in_batches([each for each in attachments if each.attaching in attaching])
+            await self._return_in_batches(unsettled)
 
     async def _return_in_batches(self, attachments: Sequence[_Attachment]) -> None:
         for first in range(0, len(attachments), ATTACHED_AGAIN_AT_ONCE):
@@ -288,12 +291,12 @@ class Presence:
             if attachment.checked != (version := self._control_version(attachment.caller.user_id))
         ]
 
-        async def check(item: tuple[GraphQLSocket, _Attachment, int]) -> None:
+        async def check(item: tuple[LiveSocket, _Attachment, int]) -> None:
             await self._check(*item)
 
         await loops.each("recheck", moved, check)
 
-    async def stands(self, socket: GraphQLSocket) -> bool:
+    async def stands(self, socket: LiveSocket) -> bool:
         """See `gate.Sockets`: what was revoked a moment ago does not wait for the next `recheck`."""
         attachment = self._sockets.get(socket)
         if attachment is None or attachment.ended:
@@ -303,7 +306,7 @@ class Presence:
             await self._check(socket, attachment, version)
         return not attachment.ended
 
-    async def _check(self, socket: GraphQLSocket, attachment: _Attachment, version: int) -> None:
+    async def _check(self, socket: LiveSocket, attachment: _Attachment, version: int) -> None:
         present = await self._standing(attachment.caller)
         if present is None:
             socket.close(Close.UNAUTHORIZED, "The session has ended: sign in again.")

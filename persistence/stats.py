@@ -2,6 +2,7 @@
 
 # SQLModel resolves annotations when the class is made, so this module does without `from __future__ import annotations`.
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -19,6 +20,8 @@ from persistence.base import Row, Timestamp
 from persistence.tasks import retrieved
 
 FRESH_SECONDS: Final = 1.0
+TOGETHER_SECONDS: Final = 0.1
+"""Those who begin to wait within so much of each other wait together: a timer and a look for all of them, not for each."""
 SHARE: Final = 10
 """Counting takes at most one part in so many of the time, of all workers together: in an hour of hundreds of thousands of matches
 the figures get older than a second instead of loading the database."""
@@ -100,6 +103,10 @@ class DatabaseStats:
         self._latest: Stats | None = None
         self._fresh_until = 0.0
         self._looking: asyncio.Task[Stats] | None = None
+        self._waiters: list[asyncio.Future[Stats | None]] = []
+        """Those who wait together, the last who began to; `_joining_until` they were joined."""
+        self._joining_until = -math.inf
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def now(self) -> Stats:
         if self._latest is not None and self._monotonic() < self._fresh_until:
@@ -112,13 +119,34 @@ class DatabaseStats:
 
     async def next(self, seen: Stats) -> Stats:
         while True:
-            await self._sleep(FRESH_SECONDS)
-            try:
-                figures = await self.now()
-            except Unavailable:
-                continue
-            if figures != seen:
+            now = self._monotonic()
+            if now >= self._joining_until:
+                self._joining_until = now + TOGETHER_SECONDS
+                self._waiters = []
+                telling = asyncio.create_task(self._tell(self._waiters), name="stats later")
+                self._telling.add(telling)
+                telling.add_done_callback(self._telling.discard)
+            # A future each and not a shielded task: one who hangs up takes nothing from the others, for half the price.
+            waiter: asyncio.Future[Stats | None] = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            figures = await waiter
+            if figures is not None and figures != seen:
                 return figures
+
+    async def _tell(self, waiters: list[asyncio.Future[Stats | None]]) -> None:
+        """At least a second later for the last who joined: the figures, or None while the database is away."""
+        await self._sleep(FRESH_SECONDS + TOGETHER_SECONDS)
+        figures: Stats | None = None
+        fault: Exception | None = None
+        try:
+            figures = await self.now()
+        except Unavailable:
+            pass
+        except Exception as error:  # noqa: BLE001  # a bug, of which those are told who wait
+            fault = error
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(figures) if fault is None else waiter.set_exception(fault)
 
     async def _look(self) -> Stats:
         # Counted from the beginning, so that a reader who comes once a second finds them old again.

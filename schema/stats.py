@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from functools import lru_cache
 
 import strawberry
 
@@ -23,10 +24,11 @@ class Stats:
         description="Median seconds from joining the queue to the match over the last hour; null with no match."
     )
 
-    @classmethod
-    def of(cls, figures: stats.Stats) -> Stats:
-        """The API's form of the figures."""
-        return cls(
+    @staticmethod
+    @lru_cache(maxsize=8)
+    def of(figures: stats.Stats) -> Stats:
+        """The API's form of the figures: the same object for all who are told the same, so that it is encoded once."""
+        return Stats(
             online=figures.online,
             waiting=figures.waiting,
             in_call=figures.in_call,
