@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from starlette.requests import HTTPConnection
 
-    from api.graphql_ws.socket import GraphQLSocket
     from domain.identity import Caller
 
 
@@ -32,22 +33,41 @@ class Gate(Protocol):
         ...
 
 
-class Sockets(Protocol):
-    """Presence: told of every socket of a signed-in user."""
+class LiveSocket(Protocol):
+    """What is open between us and a client: a WebSocket, or a stream over HTTP. Compared by identity."""
 
-    async def opened(self, caller: Caller, socket: GraphQLSocket) -> None:
+    id: UUID
+    caller: Caller | None
+    """None until it is known, and for good where nobody is signed in."""
+    network: str
+    """Where it comes from, as limits see it. Never logged."""
+
+    @property
+    def operations(self) -> int:
+        """How many operations run or wait."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Ask it to end, from anywhere on its loop, any number of times: the first code counts. Returns at once."""
+        ...
+
+
+class Sockets(Protocol):
+    """Presence: told of every socket of a signed-in user, and of every stream as of a socket."""
+
+    async def opened(self, caller: Caller, socket: LiveSocket) -> None:
         """Attach, before the socket is acknowledged. Whatever it raises closes the socket with 1013 (try again
         later).
         """
         ...
 
-    async def stands(self, socket: GraphQLSocket) -> bool:
+    async def stands(self, socket: LiveSocket) -> bool:
         """Asked before every operation of a socket that was opened: whether its session still is what it was. If not, it
         closes the socket and nothing more is done for it. Waits only after something about the user has changed.
         """
         ...
 
-    async def closed(self, socket: GraphQLSocket) -> None:
+    async def closed(self, socket: LiveSocket) -> None:
         """Detach. Called exactly once for each call of `opened`, also of one that raised or was cancelled."""
         ...
 

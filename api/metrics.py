@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import (
@@ -15,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from persistence.signals import PostgresSignalPost
+from schema.execution.execute import PLANNED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,26 +51,29 @@ class _Parts(Collector):
     def collect(self) -> Iterator[Metric]:
         live, documents, matcher = self._parts.live, self._parts.engine.documents, self._parts.matcher
         yield from self._among_workers()
-        yield _gauge("sockets", "Open WebSockets.", len(live))
+        yield _gauge("sockets", "Open WebSockets, and streams over HTTP, which count as sockets.", len(live))
         yield _gauge("operations", "Operations that run or wait on sockets.", live.operations)
-        yield _counter("sockets_accepted", "WebSocket handshakes accepted.", live.accepted)
-        yield _counter("origins_refused", "WebSocket handshakes of foreign origins.", live.refused_origins)
+        yield _counter("sockets_accepted", "WebSocket handshakes and streams accepted.", live.accepted)
+        yield _counter("origins_refused", "WebSocket handshakes and streams of foreign origins.", live.refused_origins)
         yield _counter(
             "strangers_refused",
             "WebSocket handshakes of networks with too many anonymous sockets.",
             live.refused_strangers,
         )
+        yield _labelled("refusals", "What was refused because it was too much.", "limit", self._refusals())
         yield _counter("results_delivered", "Results written to sockets.", live.delivered)
         yield _counter("sockets_aborted_slow", "Sockets dropped because the client stopped reading.", live.aborted_slow)
         yield _counter(
             "sockets_aborted_silent", "Sockets dropped because the client said nothing.", live.aborted_silent
         )
         yield _labelled("sockets_closed", "Sockets that the server closed.", "code", live.closed)
+        yield from self._over_http()
         yield _gauge("documents", "Documents parsed and validated that are kept.", documents.entries)
         yield _gauge("documents_bytes", "Estimated memory of those documents.", documents.bytes)
         yield _counter("documents_hits", "Operations whose document was known.", documents.hits)
         yield _counter("documents_misses", "Operations whose document was not.", documents.misses)
         yield _counter("documents_rejected", "Operations whose document is not valid.", documents.rejections)
+        yield self._executed()
         yield _gauge("inboxes", "Inboxes in memory, whole or their end.", len(self._parts.inbox))
         yield _gauge("rooms_cached", "Rooms in memory.", len(self._parts.rooms))
         yield _gauge("users_watching", "Users with an open socket or subscription.", self._parts.hub.watched)
@@ -86,10 +91,43 @@ class _Parts(Collector):
         yield _counter("tickets_expired", "Tickets ended because their users were not there.", matcher.expired)
         yield _counter("matcher_tick_errors", "Ticks of the matcher that failed.", matcher.tick_errors)
         yield _counter("matcher_sweep_errors", "Sweeps of the matcher that failed.", matcher.sweep_errors)
-        yield _gauge("sockets_of_users", "Open WebSockets of signed-in users.", len(self._parts.presence))
+        yield _gauge("sockets_of_users", "Open WebSockets and streams of signed-in users.", len(self._parts.presence))
         yield _gauge(
             "detaches_owed", "Closed sockets that the database has not heard of.", self._parts.presence.leaving
         )
+
+    def _executed(self) -> Metric:
+        family = CounterMetricFamily(
+            "parley_graphql_operations", "Operations run, and why not by a plan.", labels=["executor", "reason"]
+        )
+        for reason, count in self._parts.engine.executed.items():
+            family.add_metric(["plan", ""] if reason == PLANNED else ["graphql-core", reason], count)
+        return family
+
+    def _over_http(self) -> Iterator[Metric]:
+        streams, persisted = self._parts.streams, self._parts.engine.persisted
+        open_now = GaugeMetricFamily("parley_streams", "Of the sockets, those over HTTP.", labels=["transport"])
+        for transport, count in streams.open.items():
+            open_now.add_metric([transport], count)
+        yield open_now
+        yield _labelled("streams_started", "Streams over HTTP that began.", "transport", streams.started)
+        yield _labelled("stream_results_delivered", "Results written to streams.", "transport", streams.delivered)
+        yield _gauge("persisted_queries", "Texts of persisted queries that are kept.", persisted.entries)
+        yield _counter("persisted_queries_hits", "Operations that were found by their hash.", persisted.hits)
+        yield _counter("persisted_queries_misses", "Hashes that were not known.", persisted.misses)
+        yield _counter("persisted_queries_registered", "Texts that were learnt.", persisted.registered)
+
+    def _refusals(self) -> Mapping[str, int]:
+        """By limit, of which there is a fixed number; none counts for two."""
+        live = self._parts.live
+        found = Counter({"strangers_of_network": live.refused_strangers})
+        for refusals in (
+            self._parts.engine.documents.refusals,
+            live.refusals,
+            *(part.refusals for part in self._parts.refusing),
+        ):
+            found.update(refusals)
+        return found
 
     def _among_workers(self) -> Iterator[Metric]:
         leader, bus, hub, signals = self._parts.leader, self._parts.bus, self._parts.hub, self._parts.services.signals

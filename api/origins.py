@@ -94,6 +94,7 @@ class Cors(CORSMiddleware):
                 "apollographql-client-version",
                 "graphql-client-name",
                 "graphql-client-version",
+                "last-event-id",
                 "x-apollo-operation-name",
             ),
             max_age=600,

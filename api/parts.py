@@ -7,15 +7,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from uuid import uuid4
 
 from sqlalchemy import text
 
 from api import loops
 from api.admission import Admission
+from api.asking import NoRates, OperationRates
 from api.buckets import LocalThrottle, NoThrottle
 from api.franking import DerivedFrankingKeys
+from api.graphql_http.streams import StreamCounts
 from api.graphql_ws.live import LiveSockets
 from api.invites import InviteCodes
 from api.leader import Leader
@@ -30,6 +32,7 @@ from api.reaper import Reaper
 from api.registration import Registration
 from api.settings import Switch
 from api.shared_clock import SharedClock
+from api.shared_rates import SetRateLimits
 from api.sweeps import Sweeps
 from api.tokens import KeyedDigests, SignedTokens
 from api.turns import Turns
@@ -52,10 +55,11 @@ from schema.context import Context, IceSettings, Services
 from schema.execution.execute import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from starlette.requests import HTTPConnection
 
+    from api.asking import Rates
     from api.databases import Source
     from api.settings import Settings
     from api.tokens import RootSecrets
@@ -70,6 +74,15 @@ PURGE_SECONDS = 600.0
 TURN_SECONDS = 5.0
 ROOMS_AGE_SECONDS = 1.0
 """For how long a room is shown as it was, when other workers may have changed it and nobody here was told."""
+
+
+@runtime_checkable
+class Refusing(Protocol):
+    """A part that refuses what is too much."""
+
+    @property
+    def refusals(self) -> Mapping[str, int]:
+        """How often since the start, by limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +103,11 @@ class Parts:
     leader: Leader
     reaper: Reaper
     bus: ReliableBroadcast
+    rates: Rates
+    refusing: tuple[Refusing, ...]
+    """What counts how often it refused, beside documents and sockets."""
     live: LiveSockets = field(default_factory=LiveSockets)
+    streams: StreamCounts = field(default_factory=StreamCounts)
 
     def context(self, caller: Caller | None, request: HTTPConnection, after: str | None) -> Context:
         """What resolvers find as `info.context`: see `gate.MakeContext`."""
@@ -129,7 +146,11 @@ async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> A
     tokens = SignedTokens(roots)
     admission = Admission(tokens, database.read, inbox.control_version, clock)
     limited = settings.rate_limits is Switch.ON
-    throttle = LocalThrottle() if limited else NoThrottle()
+    throttle = LocalThrottle(rates=settings.throttle_rates) if limited else NoThrottle()
+    rates = (
+        OperationRates(settings.rate_operations_of_user, settings.rate_operations_of_network) if limited else NoRates()
+    )
+    shared = SetRateLimits(PostgresRateLimits(database.reading), settings.shared_rates) if limited else NoRateLimits()
     matcher = Matcher(transact=database.transact, read=database.read, clock=clock, new_id=uuid4)
     pokes = Pokes(bus, matcher.poke)
     reached = Reached(transact=database.transact, clock=clock)
@@ -166,7 +187,7 @@ async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> A
         signals=signals,
         transcript=Transcript(recent, database.reading),
         stats=DatabaseStats(database.reading, clock),
-        limits=PostgresRateLimits(database.reading) if limited else NoRateLimits(),
+        limits=shared,
         throttle=throttle,
         tokens=tokens,
         secrets=KeyedDigests(roots),
@@ -180,8 +201,9 @@ async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> A
         skip_cooldown=timedelta(seconds=settings.skip_cooldown_seconds),
         reached=reached.note,
         queue_changed=pokes.poke,
+        largest_page=settings.max_page,
     )
-    engine = Engine(schema, introspection=settings.introspectable)
+    engine = Engine(schema, settings.document_limits, introspection=settings.introspectable)
     origins = Origins.of(settings.allowed_origins, development=not settings.production)
     parts = Parts(
         settings,
@@ -198,6 +220,8 @@ async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> A
         leader,
         reaper,
         bus,
+        rates,
+        tuple(part for part in (rates, throttle, shared) if isinstance(part, Refusing)),
     )
     async with AsyncExitStack() as running:
         running.push_async_callback(database.close)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 from api.clock import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
 class SharedClock:
@@ -24,12 +27,18 @@ class SharedClock:
         self._monotonic = monotonic
         self._ahead: float | None = None
         """Seconds since 1970 at the zero of the monotonic clock."""
+        self._told = utc_now()
+        self._told_ms = 0
+        """What was told last, and its milliseconds since 1970: a busy process asks several times in each."""
 
     def __call__(self) -> datetime:
         if self._ahead is None:
             return utc_now()
-        now = datetime.fromtimestamp(self._ahead + self._monotonic(), UTC)
-        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+        now_ms = int((self._ahead + self._monotonic()) * 1000)
+        if now_ms != self._told_ms:
+            self._told_ms = now_ms
+            self._told = EPOCH + timedelta(milliseconds=now_ms)
+        return self._told
 
     def observe(self, then: datetime, took: float) -> None:
         """The database said `then`, in answer to something that was asked `took` seconds ago."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
+from weakref import ref
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from api.buffers import drop, outstanding
 
 if TYPE_CHECKING:
     import asyncio
@@ -12,21 +15,35 @@ if TYPE_CHECKING:
     import h11
     from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 
+    from api.graphql_http.wire import HTTPWire
+
 REQUEST_SECONDS = 10.0
 """How long the head of a request may take to arrive, from the moment the connection opened or its first byte came."""
+
+SEND_SECONDS = 10.0
+"""How long a client may take nothing of an answer that is ready for it. Streams look after themselves: see `HTTPWire`."""
+
+LOOKS = 10
+"""How often, within that time, it is looked at whether the client took something."""
 
 ARRIVAL_SECONDS = 1.0
 """How long a connection that a stopping server has accepted is given to bring its first request."""
 
 
 class ParleyHTTPProtocol(H11Protocol):
-    """The class for `uvicorn.Config(http=...)`: a connection that brings no whole request in time is dropped.
+    """The class for `uvicorn.Config(http=...)`: a connection that brings no whole request in time is dropped, and so is one that
+    takes no answer.
 
     Uvicorn waits for ever for the first request and for one that has begun: as many connections as there are file descriptors,
-    a byte in each, and nobody else gets in. The time of a request's body is limited by whoever reads it.
+    a byte in each, and nobody else gets in. The time of a request's body is limited by whoever reads it. And it keeps an answer of
+    a megabyte for ever for a client that asked and does not read.
     """
 
+    wire: HTTPWire | None = None
+    """Of the stream that goes over this connection now, if there is one."""
     _deadline: asyncio.TimerHandle | None = None
+    _stuck: asyncio.TimerHandle | None = None
+    """While the client has more to take than fits between us."""
 
     @property
     def has_just_come(self) -> bool:
@@ -37,11 +54,29 @@ class ParleyHTTPProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as Uvicorn has it
         super().connection_made(transport)
+        # Where a stream finds us. Weak: what a request holds must not hold the connection that holds the request.
+        self.app_state = {**self.app_state, "parley": ref(self)}
         self._expect_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
+        self._stop_looking()
+        if self.wire is not None:
+            self.wire.lost()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.wire is not None:
+            self.wire.writable.clear()
+        elif self._stuck is None:
+            self._look(outstanding(self.transport) + 1, 0)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_looking()
+        if self.wire is not None:
+            self.wire.writable.set()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -55,6 +90,27 @@ class ParleyHTTPProtocol(H11Protocol):
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         self._stop_waiting()
         super().handle_websocket_upgrade(event)
+
+    def send_400_response(self, msg: str) -> None:
+        # None before the first request, whatever Uvicorn's types say.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is not None and cycle.response_started and not cycle.response_complete:
+            drop(self.transport)  # Uvicorn would raise: another answer is under way.
+        else:
+            super().send_400_response(msg)
+
+    def _look(self, least: int, in_vain: int) -> None:
+        owed = outstanding(self.transport)
+        in_vain = in_vain + 1 if owed >= least else 0
+        if in_vain == LOOKS:
+            drop(self.transport)
+            return
+        self._stuck = self.loop.call_later(SEND_SECONDS / LOOKS, self._look, min(least, owed), in_vain)
+
+    def _stop_looking(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
 
     def _expect_request(self) -> None:
         if self._deadline is None:

@@ -1,30 +1,29 @@
-"""Uvicorn's sans-I/O WebSocket protocol, mended where a client could hold on to the server.
+"""Uvicorn's sans-I/O WebSocket protocol, mended where a client could hold on to the server, and made short where messages pass.
 
 With any of Uvicorn's implementations a client that stops reading is never released: closing waits for the write
 buffer to drain. Here the buffers are small, an application can abort a connection, and every close is followed by an
 abort.
+
+A text message in one frame, which is nearly all there is, passes neither by the state machine of `websockets` nor through ASGI:
+both together cost as much as the rest of a relay. Handshake, close, pings and fragments do, as before.
 """
 
 from __future__ import annotations
 
-import socket
-import struct
-import sys
-from contextlib import suppress
+import asyncio
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.exceptions import InvalidState
+from websockets.protocol import Protocol as Frames
+from websockets.protocol import State
 
+from api.buffers import CLOSE_SECONDS, bound, drop, outstanding
 from api.uvicorn_http import ParleyHTTPProtocol
-
-if sys.platform == "linux":
-    import fcntl
-    import termios
+from api.waiters import Gate, Received
+from api.websocket_frames import WHOLE_TEXT, Cutter, framed, payload_of
 
 if TYPE_CHECKING:
-    import asyncio
     from asyncio.transports import BaseTransport
     from collections.abc import Iterable
 
@@ -35,30 +34,22 @@ if TYPE_CHECKING:
 MAX_FRAME = 1024 * 1024
 """Bytes of one message from a client; a larger one closes with 1009."""
 
-WRITE_BUFFER = 8 * 1024
-"""Bytes that may wait in this process before senders do. Fewer than 64 of our smallest events; one offer of
-Chromium.
-"""
-
-SEND_BUFFER = 128 * 1024
-"""What the kernel may hold for one socket; Linux doubles it, to the design's 256 KiB. By itself it would grow to
-megabytes.
-"""
-
-RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER with no time: closing drops what was not sent and resets the connection."""
-
-CLOSE_SECONDS = 5.0
-"""How long a closing handshake may take before the connection is aborted."""
-
 MAX_FRAGMENTS = 1_024
 """Frames of one message: empty ones add nothing to its size and would be collected for ever."""
 
 
-class Wire(Protocol):
-    """What an application may do beside ASGI, at `scope["extensions"]["parley"]`."""
+MESSAGES_AHEAD = 1
+"""Messages that may wait to be taken while more is read: pausing and resuming costs two system calls, and most come alone."""
 
-    writable: asyncio.Event
+
+class Disconnected(Exception):
+    """There is nobody on the connection any more, or there will not be in a moment."""
+
+
+class Wire(Protocol):
+    """What an application may do beside ASGI, at `scope["extensions"]["parley"]`. Messages come only here."""
+
+    writable: Gate
     """Clear while the write buffer is over its limit."""
     heard_at: float
     """When bytes last arrived, by the loop's clock."""
@@ -66,6 +57,12 @@ class Wire(Protocol):
     @property
     def outstanding(self) -> int:
         """Bytes written that the client has not taken: in this process, and in our kernel where that can be told (Linux)."""
+        ...
+
+    async def next_message(self) -> bytes | None:
+        """Wait for the next message, to be called by one task at a time: a text, not yet looked at, or None for what is no text.
+        Raises `Disconnected`.
+        """
         ...
 
     def write(self, frames: Iterable[bytes]) -> bool:
@@ -84,15 +81,16 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
 
     heard_at = 0.0
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Uvicorn's
+        super().__init__(*args, **kwargs)
+        self._cutter: Cutter | None = None
+        """None until the handshake, and for good when a client sent what no client may."""
+        self.queue = Received()  # type: ignore[assignment]  # does what Uvicorn asks of it
+        self.writable = Gate()  # type: ignore[assignment]
+
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
-        self.transport.set_write_buffer_limits(high=WRITE_BUFFER)
-        connection = transport.get_extra_info("socket")
-        if connection is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-            # asyncio leaves Nagle's algorithm on for sockets that were not made by its own create_server: 40 ms an event.
-            with suppress(OSError):
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        bound(self.transport)
         self._abort_timer: asyncio.TimerHandle | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -102,40 +100,47 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = self.loop.time()
-        super().data_received(data)
+        if self._cutter is None:
+            super().data_received(data)
+            return
+        frames, wrong = self._cutter.cut(data)
+        for frame in frames:
+            if frame[0] == WHOLE_TEXT and not self.frames and self.conn.state is State.OPEN:
+                self._arrived(payload_of(frame))
+            else:
+                super().data_received(frame)
+        if wrong:
+            self._cutter = None
+            super().data_received(wrong)
 
     @property
     def outstanding(self) -> int:
         """See `Wire`. The kernel's part matters: it lets us write again only once a third of its buffer is free."""
-        connection = self.transport.get_extra_info("socket")
-        if self.disconnected or connection is None:
-            return 0
-        held = bytearray(4)
-        if sys.platform == "linux":
-            with suppress(OSError):
-                fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, held)
-        return self.transport.get_write_buffer_size() + int.from_bytes(held, sys.byteorder)
+        return 0 if self.disconnected else outstanding(self.transport)
 
     def write(self, frames: Iterable[bytes]) -> bool:
         """See `Wire`."""
-        if self.disconnected or self.close_sent or self.transport.is_closing():
+        if self.disconnected or self.conn.state is not State.OPEN or self.transport.is_closing():
             return False
-        try:
-            for frame in frames:
-                self.conn.send_text(frame)
-        except InvalidState:
-            return False
-        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.write(b"".join([framed(frame) for frame in frames]))
         return True
+
+    async def next_message(self) -> bytes | None:
+        """See `Wire`."""
+        if not self.queue.empty():
+            # A chunk of the network may hold many frames, each with a document to validate: others get their turn.
+            await asyncio.sleep(0)
+        message = cast("bytes | dict[str, Any] | None", await self.queue.get())
+        if self.read_paused and self.queue.empty():
+            self.read_paused = False
+            self.transport.resume_reading()
+        if isinstance(message, dict):  # What Uvicorn tells an application: that there is nobody any more.
+            raise Disconnected
+        return message
 
     def abort(self) -> None:
         """See `Wire`."""
-        connection = self.transport.get_extra_info("socket")
-        if connection is not None and not self.disconnected:
-            # Or the kernel would go on offering what it holds to a client that takes nothing, for minutes after our end.
-            with suppress(OSError):
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        self.transport.abort()
+        drop(self.transport)
 
     # --- what is mended ---------------------------------------------------------------------------------------------
 
@@ -144,6 +149,10 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
         if self.response.status_code == 101:  # noqa: PLR2004 - Switching Protocols
             extensions = cast("dict[str, Any]", self.scope["extensions"])
             extensions["parley"] = self
+            # The one that read the handshake goes on holding it. Nothing came behind it, so the next is at a frame's beginning.
+            self.conn.parser = Frames.parse(self.conn)
+            next(self.conn.parser)
+            self._cutter = Cutter(MAX_FRAME)
 
     def handle_cont(self, event: Frame) -> None:
         if len(self.frames) >= MAX_FRAGMENTS:
@@ -163,18 +172,8 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
     def send_receive_event_to_app(self) -> None:
         data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
         self.frames = []
-        if self.close_sent:
-            return
-        message: dict[str, Any] = {"type": "websocket.receive", "bytes": data}
-        if self.curr_msg_data_type == "text":
-            # Text that is not UTF-8 goes on as bytes, so that it is refused like any other malformed frame; Uvicorn
-            # logs a traceback for it.
-            with suppress(UnicodeDecodeError):
-                message = {"type": "websocket.receive", "text": data.decode()}
-        self.queue.put_nowait(message)  # type: ignore[arg-type]  # the keys that ASGI has
-        if not self.read_paused:
-            self.read_paused = True
-            self.transport.pause_reading()
+        if not self.close_sent:
+            self._arrived(data if self.curr_msg_data_type == "text" else None)
 
     def handle_close(self, event: Frame) -> None:
         super().handle_close(event)
@@ -188,8 +187,8 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
         super().shutdown()
         self._abort_later()
 
-    async def run_asgi(self) -> None:
-        await super().run_asgi()
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        super().on_task_complete(task)
         self._abort_later()
 
     async def send(self, message: ASGISendEvent) -> None:
@@ -200,9 +199,17 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
             if self.close_sent or self.disconnected:
                 raise ClientDisconnected
         await super().send(message)
+        if message["type"] == "websocket.accept":
+            del self.request, self.response  # 4 KB that nobody asks for again
         if self.close_sent:
             # Uvicorn forgets this after an HTTP answer to a handshake, and then logs that there was none.
             self.handshake_complete = True
+
+    def _arrived(self, message: bytes | None) -> None:
+        self.queue.put_nowait(message)  # type: ignore[arg-type]  # not Uvicorn's, and not for ASGI
+        if len(cast("Received", self.queue)) > MESSAGES_AHEAD and not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
 
     def _abort_later(self) -> None:
         if self._abort_timer is None and not self.disconnected:

@@ -71,6 +71,8 @@ class Follower:
         self._user_id = user_id
         self._view = view
         self._position = after
+        self._at_end = False
+        """Whether the last read left nothing behind: there is no need to look before the watch says so."""
         self._over = over
         self._told: dict[UUID, datetime] = {}
         """When each member's update was told last."""
@@ -78,7 +80,7 @@ class Follower:
     async def next(self) -> Found | Lost | None:
         """Waits for what happens next; None once nothing can happen any more."""
         while True:
-            over = self._over is not None and await self._over()
+            over = await self._rest()
             try:
                 if over:
                     # The end was seen in the state, whose commit may be a moment ahead of its events.
@@ -91,27 +93,35 @@ class Follower:
                 self._position = batch.position
                 return Lost(batch.position, self._clock())
             latest = last_update_of_each_member(batch.entries)
-            wait = IDLE_SECONDS
             # A full page may hide something behind it that must not wait.
             if latest and not over and len(batch.entries) < PAGE:
                 due = self._due(latest)
                 if due < len(latest):
-                    wait = self._until_due(latest[due])
+                    later = latest[due]
                     latest = latest[:due]
                     if not latest:
-                        await self._watch.changed(wait)
+                        await self._watch.changed(self._until_due(later))
                         continue
                     self._position = latest[-1].position
-                else:
-                    self._position = batch.position
-            else:
-                self._position = batch.position
+                    self._note(latest)
+                    return Found(tuple(latest))
+            self._position = batch.position
             if latest:
+                self._at_end = batch.at_end
                 self._note(latest)
                 return Found(tuple(latest))
             if over:
                 return None
-            await self._watch.changed(wait)
+            await self._watch.changed(IDLE_SECONDS)
+
+    async def _rest(self) -> bool:
+        """Whether it is over; waits before that for as long as there is nothing to look for."""
+        over = self._over is not None and await self._over()
+        if self._at_end and not over:
+            await self._watch.changed(IDLE_SECONDS)
+            over = self._over is not None and await self._over()
+        self._at_end = False
+        return over
 
     def _due(self, entries: Sequence[Entry]) -> int:
         """How many of the entries may be told now: all up to the last that is no update, then updates until one came too soon."""

@@ -76,6 +76,8 @@ class Batch:
     entries: tuple[Entry, ...]
     position: Position
     lost: bool = False
+    at_end: bool = False
+    """Whether nothing lay behind it: then there is nothing to look for before the watch says so. False if that is not known."""
 
 
 MATCH_KINDS: frozenset[type[Event]] = frozenset({QueueJoined, QueueLeft, Matched, MatchEnded, UserSuspended})

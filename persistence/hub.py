@@ -7,8 +7,8 @@ compares what this worker knows with the inboxes themselves.
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, contextmanager
-from typing import TYPE_CHECKING, Final, Protocol
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final, Protocol, Self
 from uuid import UUID
 
 import structlog
@@ -17,7 +17,8 @@ from domain.errors import Unavailable
 from persistence.bus import GAP
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Iterator
+    from collections.abc import AsyncIterator, Collection, Coroutine, Iterable
+    from contextlib import AbstractContextManager
 
     from domain.ports import Watch
     from persistence.bus import Bus, Received
@@ -43,14 +44,23 @@ class Store(Protocol):
 
 
 class _Watch:
-    """See `ports.Watch`. Costs one future and one timer while it waits, and nothing else."""
+    """See `ports.Watch`, and the context that `ports.Hub` gives. Costs one future and one timer while it waits, nothing else."""
 
-    __slots__ = ("_loop", "_moved", "_waiter")
+    __slots__ = ("_hub", "_loop", "_moved", "_user_id", "_waiter")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self, hub: Hub, user_id: UUID) -> None:
+        self._hub = hub
+        self._user_id = user_id
+        self._loop = asyncio.get_running_loop()
         self._moved = False
         self._waiter: asyncio.Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        self._hub.begin(self._user_id, self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hub.end(self._user_id, self)
 
     def wake(self) -> None:
         self._moved = True
@@ -59,10 +69,11 @@ class _Watch:
 
     async def changed(self, timeout: float) -> None:
         if not self._moved:
-            self._waiter = self._loop.create_future()
-            timer = self._loop.call_later(timeout, _finish, self._waiter)
+            loop = self._loop
+            self._waiter = waiter = loop.create_future()
+            timer = loop.call_later(timeout, _finish, waiter)
             try:
-                await self._waiter
+                await waiter
             finally:
                 timer.cancel()
                 self._waiter = None
@@ -96,7 +107,7 @@ class Hub:
         self._bus = bus
         self._worker = worker
         self._sweep_seconds = sweep_seconds
-        self._watches: dict[UUID, set[_Watch]] = {}
+        self._watches: dict[UUID, tuple[_Watch, ...]] = {}
         self._store: Store | None = None
         self._stale: set[UUID] = set()
         self._stale_due = asyncio.Event()
@@ -126,23 +137,26 @@ class Hub:
         await asyncio.gather(*running, return_exceptions=True)
         await self._subscription.aclose()
 
-    @contextmanager
-    def watch(self, user_id: UUID) -> Iterator[Watch]:
+    def watch(self, user_id: UUID) -> AbstractContextManager[Watch]:
         """See `ports.Hub`. Watch first, then read: what comes between wakes the watch."""
-        watch = _Watch(asyncio.get_running_loop())
+        return _Watch(self, user_id)
+
+    def begin(self, user_id: UUID, watch: _Watch) -> None:
+        """The watch is woken from now on."""
         watches = self._watches.get(user_id)
+        self._watches[user_id] = (*(watches or ()), watch)
         if watches is None:
-            watches = self._watches[user_id] = set()
             self.stale((user_id,))
-        watches.add(watch)
-        try:
-            yield watch
-        finally:
-            watches.discard(watch)
-            if not watches and self._watches.get(user_id) is watches:
-                del self._watches[user_id]
-                if self._store is not None:
-                    self._store.forget(user_id)
+
+    def end(self, user_id: UUID, watch: _Watch) -> None:
+        """The watch is not woken any more."""
+        watches = tuple(each for each in self._watches[user_id] if each is not watch)
+        if watches:
+            self._watches[user_id] = watches
+            return
+        del self._watches[user_id]
+        if self._store is not None:
+            self._store.forget(user_id)
 
     def watches(self, user_id: UUID) -> bool:
         """Whether somebody reads that user's inbox here, or holds a socket of theirs."""

@@ -45,6 +45,9 @@ ROOMS_KEPT = 16
 """Mapped rooms that a stream keeps: more than most people sit in at once."""
 
 
+_SUBJECTS = {events.SignalReceived: "sender_id", events.Matched: "partner_id"}
+
+
 def room_of(event: events.Event) -> UUID | None:
     """The room that the event shows, None if it shows none."""
     return getattr(event, "room_id", None)
@@ -52,12 +55,8 @@ def room_of(event: events.Event) -> UUID | None:
 
 def subject_of(event: events.Event) -> UUID | None:
     """The member whom the event shows, None if it shows none by itself."""
-    match event:
-        case events.SignalReceived():
-            return event.sender_id
-        case events.Matched():
-            return event.partner_id
-    return getattr(event, "member_id", None)
+    name = _SUBJECTS.get(type(event), "member_id")
+    return getattr(event, name, None)
 
 
 class Showing:
@@ -91,6 +90,8 @@ class Showing:
         """The entry for the viewer, with rooms as `found` has them; None when what it shows is gone for good, or is not theirs."""
         event, cursor, at = entry.event, inbox_cursor(entry.position), entry.at
         match event:
+            case events.SignalReceived():  # first, because nearly all are
+                pass
             case events.QueueJoined(ticket):
                 return QueueJoined(cursor=cursor, at=at, ticket=Ticket.of(ticket))
             case events.QueueLeft(ticket, reason):

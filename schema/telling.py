@@ -73,11 +73,11 @@ class Telling:
 
     async def prepare(self, entries: Sequence[Entry]) -> None:
         """Loads what the entries show, a slice of them at once: rooms and messages by one query each at most."""
-        rooms = {room for entry in entries if (room := room_of(entry.event)) is not None}
+        shows = [(room_of(entry.event), subject_of(entry.event)) for entry in entries]
+        rooms = {room_id for room_id, _ in shows if room_id is not None}
         messages = [entry.event.message_id for entry in entries if isinstance(entry.event, MessageSent)]
         self._rooms = await patiently(partial(self._services.directory.rooms, rooms)) if rooms else {}
-        for entry in entries:
-            room_id, subject = room_of(entry.event), subject_of(entry.event)
+        for room_id, subject in shows:
             shown = None if room_id is None else self._rooms.get(room_id)
             if shown is not None and subject is not None and shown.member(subject) is None:
                 # Came in through another worker, and what tells of that may not have been read here.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -17,7 +17,7 @@ from domain.events import (
     SignalReceived,
 )
 from domain.following import PAGE, Follower, Found, Lost
-from domain.inbox import ALL_KINDS, View
+from domain.inbox import ALL_KINDS, Batch, Entry, Position, View
 from domain.presence import MEMBER_UPDATES_EVERY
 from domain.signaling import HangUp
 from persistence.inbox.memory import MemoryInbox
@@ -46,16 +46,20 @@ class Throttled:
     plan: Sequence[tuple[float, Sequence[Event]]]
     now: datetime = START
     done: int = 0
+    moved: bool = False
 
     def __post_init__(self) -> None:
-        self.inbox = MemoryInbox(clock=lambda: self.now, hint=lambda _: None)
+        self.inbox = MemoryInbox(clock=lambda: self.now, hint=self.wake)
         self.watch = Waits(self.wait)
         self.follower = Follower(
             self.inbox, self.watch, lambda: self.now, user_id=ADA, view=View(ALL_KINDS), after=None
         )
 
     def wait(self, timeout: float) -> None:
-        """Until the time is over or the next thing happens."""
+        """Until the time is over or the next thing happens; not at all if something has happened since."""
+        if self.moved:
+            self.moved = False
+            return
         until = self.now + timedelta(seconds=timeout)
         if self.done < len(self.plan):
             seconds, events = self.plan[self.done]
@@ -63,8 +67,13 @@ class Throttled:
                 self.now = max(self.now, START + timedelta(seconds=seconds))
                 self.inbox.deliver([(ADA, event) for event in events], (), self.now)
                 self.done += 1
+                self.moved = False
                 return
         self.now = until
+
+    def wake(self, _: Iterable[UUID]) -> None:
+        """Something was delivered."""
+        self.moved = True
 
     async def told(self, count: int) -> list[tuple[float, list[Event]]]:
         """When pages came, in seconds, and with what."""
@@ -145,3 +154,15 @@ async def test_a_lost_place_is_told_and_followed() -> None:
     lost = await throttled.follower.next()
     assert isinstance(lost, Lost)
     assert lost.position == await throttled.inbox.end(ADA)
+
+
+async def test_a_short_page_is_not_taken_for_the_end() -> None:
+    """A store may stop early, at what another version wrote: what lies behind does not wait for the next thing to happen."""
+    throttled = Throttled([])
+    pages = [Batch((Entry(Position(1, seq), START, SIGNAL),), Position(1, seq), at_end=seq == 2) for seq in (1, 2)]
+
+    async def read(*_: object) -> Batch:
+        return pages.pop(0)
+
+    throttled.inbox.read = read  # type: ignore[method-assign, assignment]
+    assert await throttled.told(2) == [(0.0, [SIGNAL]), (0.0, [SIGNAL])]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
+from api.asking import NoRates
 from api.clock import utc_now
 from api.graphql_ws.limits import SocketLimits
 from api.graphql_ws.messages import SUBPROTOCOL, Close
@@ -17,6 +18,7 @@ from api.networks import network_of
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from api.asking import Rates
     from api.gate import Gate, MakeContext, Sockets
     from api.graphql_ws.live import LiveSockets
     from api.origins import Origins
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GraphQLWebSocket:
-    """The ASGI application for `WebSocketRoute`. It must be served with `uvicorn_settings()`.
+    """The ASGI application for sockets. It must be served with `uvicorn_settings()`.
 
     A page of a foreign origin is answered 403. While the server stops, and for a network that holds too many sockets on
     which nobody is signed in, the answer is 503. A client that does not offer `graphql-transport-ws` is closed with 4406.
@@ -41,12 +43,12 @@ class GraphQLWebSocket:
     limits: SocketLimits = field(default_factory=SocketLimits)
     now: Clock = utc_now
     """The clock that `Caller.expires_at` is compared with."""
+    rates: Rates = field(default_factory=NoRates)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         await receive()  # websocket.connect
-        headers = Headers(scope=scope)
-        if len(headers.getlist("origin")) > 1 or not self.origins.allows(headers.get("origin"), headers.get("host")):
+        if not self._invited(Headers(scope=scope)):
             self.live.refused_origins += 1
             await send({"type": "websocket.close", "code": 1008})
             return
@@ -64,7 +66,10 @@ class GraphQLWebSocket:
             )
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-        await GraphQLSocket(self, scope, receive, send).run()
+        await GraphQLSocket(self, scope, send).run()
+
+    def _invited(self, headers: Headers) -> bool:
+        return len(headers.getlist("origin")) <= 1 and self.origins.allows(headers.get("origin"), headers.get("host"))
 
 
 async def _unavailable(send: Send) -> None:

@@ -8,20 +8,23 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from api.graphql_ws.messages import Close
+from api.graphql_ws.spare import Spare
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from api.graphql_ws.socket import GraphQLSocket
+    from api.gate import LiveSocket
 
 
 class LiveSockets:
     """The registry. The plain attributes are counters since the start, to be read whenever metrics are scraped."""
 
     def __init__(self) -> None:
-        self._all: set[GraphQLSocket] = set()
-        self._by_user: dict[UUID, dict[GraphQLSocket, None]] = {}
+        self._all: set[LiveSocket] = set()
+        self._by_user: dict[UUID, dict[LiveSocket, None]] = {}
         self._strangers: Counter[str] = Counter()
+        self.spare = Spare()
+        """For operations of all sockets."""
         self._empty = asyncio.Event()
         self._empty.set()
         self.draining = False
@@ -30,6 +33,8 @@ class LiveSockets:
         self.refused_origins = 0
         self.refused_strangers = 0
         """Handshakes refused with 503 because their network had too many sockets on which nobody was signed in."""
+        self.refusals = Counter({"sockets_of_user": 0, "operations_of_socket": 0, "mutations_of_socket": 0})
+        """What was too much for a user or a socket, by limit."""
         self.delivered = 0
         """`next` frames written."""
         self.aborted_slow = 0
@@ -51,14 +56,14 @@ class LiveSockets:
         """How many sockets of the network there are on which nobody is signed in (yet)."""
         return self._strangers[network]
 
-    def add(self, socket: GraphQLSocket) -> None:
+    def add(self, socket: LiveSocket) -> None:
         """A handshake was accepted."""
         self.accepted += 1
         self._all.add(socket)
         self._strangers[socket.network] += 1
         self._empty.clear()
 
-    def admit(self, socket: GraphQLSocket, user_id: UUID, limit: int) -> None:
+    def admit(self, socket: LiveSocket, user_id: UUID, limit: int) -> None:
         """A socket is a user's. One too many closes the user's oldest, not the newest.
 
         Whoever reloads a page or changes networks leaves dead sockets behind that we do not know to be dead yet, and
@@ -70,9 +75,10 @@ class LiveSockets:
         mine[socket] = None
         for oldest in tuple(mine)[: max(0, len(mine) - limit)]:
             del mine[oldest]
+            self.refusals["sockets_of_user"] += 1
             oldest.close(Close.TOO_MANY, "Too many sockets of this user: a newer one took the place of this one.")
 
-    def discard(self, socket: GraphQLSocket) -> None:
+    def discard(self, socket: LiveSocket) -> None:
         """A socket has gone, with all its tasks."""
         self._all.discard(socket)
         if socket.caller is None:
@@ -104,7 +110,7 @@ class LiveSockets:
                 await asyncio.sleep(over / steps)
         await self._empty.wait()
 
-    def _no_stranger(self, socket: GraphQLSocket) -> None:
+    def _no_stranger(self, socket: LiveSocket) -> None:
         self._strangers[socket.network] -= 1
         if not self._strangers[socket.network]:
             del self._strangers[socket.network]

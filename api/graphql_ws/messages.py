@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from schema.execution.persisted import is_persisted
 from schema.scalars import LONGEST_CURSOR
 
 SUBPROTOCOL = "graphql-transport-ws"
@@ -57,11 +58,13 @@ class Subscribe:
     """Any operation, not only a subscription."""
 
     id: str
-    query: str
+    query: str | None
+    """None when `extensions` has the hash of one."""
     variables: dict[str, Any] | None
     operation_name: str | None
+    extensions: dict[str, Any] | None
     size: int
-    """Characters of the frame, which it holds in memory while it waits."""
+    """Bytes of the frame, which it holds in memory while it waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +89,14 @@ class Pong:
 Frame = ConnectionInit | Subscribe | Complete | Ping | Pong
 
 
-def parse(text: str | None) -> Frame:
-    """One frame; None stands for one that was not UTF-8 text. Raises `Refused` (4400) for all that the protocol does
-    not know.
-    """
+def parse(text: bytes | None) -> Frame:
+    """One frame; None stands for one that was no text. Raises `Refused` (4400) for all that the protocol does not know."""
     if text is None:
         raise _malformed("Frames must be text in UTF-8.")
     try:
         message = orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise _malformed("The frame is not JSON.") from None
+        raise _malformed("The frame is not JSON in UTF-8.") from None
     if not isinstance(message, dict):
         raise _malformed("The frame is not a JSON object.")
     kind = message.get("type")
@@ -127,12 +128,11 @@ def _init(payload: object) -> ConnectionInit:
 
 def _subscribe(id: object, payload: object, size: int) -> Subscribe:
     fields = _object(payload, "The payload of subscribe")
-    query = fields.get("query")
-    if not isinstance(query, str):
+    query, extensions = fields.get("query"), _object(fields.get("extensions"), "extensions")
+    if not isinstance(query, str) and (query is not None or not is_persisted(extensions)):
         raise _malformed("The payload of subscribe has no query.")
-    _object(fields.get("extensions"), "extensions")
     variables = None if fields.get("variables") is None else _object(fields["variables"], "variables")
-    return Subscribe(_id(id), query, variables, _text(fields, "operationName"), size)
+    return Subscribe(_id(id), query, variables, _text(fields, "operationName"), extensions, size)
 
 
 def _ping(payload: object) -> Ping:
@@ -176,9 +176,9 @@ PING = b'{"type":"ping"}'
 PONG = b'{"type":"pong"}'
 
 
-def next_frame(id: str, result: dict[str, Any]) -> bytes:
-    """Raises TypeError if the result holds what JSON cannot."""
-    return orjson.dumps({"id": id, "type": "next", "payload": result})
+def next_frame(id: str, payload: bytes) -> bytes:
+    """`payload` is a result in JSON."""
+    return b'{"id":%b,"type":"next","payload":%b}' % (orjson.dumps(id), payload)
 
 
 def error_frame(id: str, errors: list[dict[str, Any]]) -> bytes:
@@ -188,4 +188,4 @@ def error_frame(id: str, errors: list[dict[str, Any]]) -> bytes:
 
 def complete_frame(id: str) -> bytes:
     """The operation is over."""
-    return orjson.dumps({"id": id, "type": "complete"})
+    return b'{"id":%b,"type":"complete"}' % orjson.dumps(id)

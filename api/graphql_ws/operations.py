@@ -7,21 +7,24 @@ from collections import deque
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from graphql import OperationType
 
 from api.graphql_ws.messages import Close, Refused, complete_frame, error_frame, next_frame
+from domain.errors import RateLimited
 from schema.execution.documents import Rejected
 from schema.execution.errors import failure, told
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from api.asking import Asker
     from api.graphql_ws.limits import SocketLimits
     from api.graphql_ws.live import LiveSockets
     from api.graphql_ws.messages import Subscribe
     from api.graphql_ws.outlet import Outlet
     from schema.execution.documents import Prepared
-    from schema.execution.execute import Engine
+    from schema.execution.execute import Engine, Result
 
 
 class _Operation:
@@ -59,6 +62,7 @@ class Operations:
         limits: SocketLimits,
         live: LiveSockets,
         *,
+        asker: Asker,
         stands: Callable[[], Awaitable[bool]],
     ) -> None:
         self._engine = engine
@@ -66,7 +70,9 @@ class Operations:
         self._outlet = outlet
         self._limits = limits
         self._live_sockets = live
+        self._asker = asker
         self._stands = stands
+        self._spare = live.spare
         self._live: dict[str, _Operation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._concurrent = 0
@@ -78,22 +84,37 @@ class Operations:
         return len(self._live)
 
     def start(self, frame: Subscribe) -> bytes | None:
-        """Begin an operation, or give the `error` frame that says why not. Raises `Refused` if the ID is taken."""
+        """Begin an operation, or give the `error` frame that says why not. Raises `Refused` if the ID is taken.
+
+        Queries and mutations that have not to wait are over on return.
+        """
         if frame.id in self._live:
             raise Refused(Close.DUPLICATE_ID, f"Subscriber for {frame.id} already exists")
-        prepared = self._engine.documents.prepare(frame.query)
+        try:
+            prepared = self._asker.prepare(
+                self._engine, frame.query, frame.extensions, frame.operation_name, frame.variables
+            )
+        except RateLimited as limited:
+            return error_frame(frame.id, [told(limited)])
         if isinstance(prepared, Rejected):
             return error_frame(frame.id, prepared.errors)
         operation = _Operation(frame, prepared)
         kind = prepared.kind(frame.operation_name)
         if kind is OperationType.MUTATION:
-            return self._queue(operation)
+            if self._lane is not None:
+                return self._queue(operation)
+            self._live[operation.id] = operation
+            self._lane = self._begun(self._run_lane(operation))
+            return None
         if self._concurrent >= self._limits.operations or len(self._tasks) >= 4 * self._limits.operations:
+            self._live_sockets.refusals["operations_of_socket"] += 1
             return _too_many(frame.id, f"This socket already runs {self._limits.operations} operations.")
-        self._concurrent += 1
-        self._live[frame.id] = operation
-        run = self._stream(operation) if kind is OperationType.SUBSCRIPTION else self._once(operation)
-        operation.task = self._spawn(run)
+        self._live[operation.id] = operation
+        if kind is OperationType.SUBSCRIPTION:
+            operation.task = self._tracked(asyncio.create_task(self._stream(operation)))
+        else:
+            operation.task = self._begun(self._once(operation))
+        self._concurrent += operation.task is not None
         return None
 
     def complete(self, id: str) -> None:
@@ -124,15 +145,15 @@ class Operations:
             len(self._waiting) >= self._limits.mutations
             or self._waiting_characters + size > self._limits.mutation_characters
         ):
+            self._live_sockets.refusals["mutations_of_socket"] += 1
             return _too_many(operation.id, "Too many mutations of this socket wait for their turn.")
         self._live[operation.id] = operation
         self._waiting.append(operation)
         self._waiting_characters += size
-        if self._lane is None:
-            self._lane = self._spawn(self._run_lane())
         return None
 
-    async def _run_lane(self) -> None:
+    async def _run_lane(self, operation: _Operation) -> None:
+        await self._once(operation)
         while self._waiting:
             operation = self._waiting.popleft()
             self._waiting_characters -= operation.size
@@ -144,15 +165,30 @@ class Operations:
         try:
             if not await self._stands():
                 return
-            result = await self._engine.execute(
+            outcome = self._engine.execute(
                 operation.prepared, operation.take_variables(), operation.name, self._context
             )
-            if "data" not in result:
-                await self._finish(operation, error_frame(operation.id, result["errors"]))
-            elif await self._finish(operation, next_frame(operation.id, result), complete_frame(operation.id)):
-                self._live_sockets.delivered += 1
-        except Exception as error:  # noqa: BLE001 - a result that JSON cannot hold, for one
-            await self._finish(operation, error_frame(operation.id, [told(error)]))
+            result = outcome if isinstance(outcome, dict) else await outcome
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client is told
+            result = {"errors": [told(error)]}
+        if self._outlet.free or await self._outlet.ready():
+            self._answer(operation, result)
+
+    def _answer(self, operation: _Operation, result: Result) -> None:
+        """Send the frames that end a query or a mutation and free its ID, in one step; neither if the client completed it first."""
+        if not self._is_live(operation):
+            return
+        self._forget(operation)
+        if "data" not in result:
+            self._outlet.write(error_frame(operation.id, result["errors"]))
+            return
+        try:
+            encoded = orjson.dumps(result)
+        except TypeError as error:  # It holds what JSON cannot.
+            self._outlet.write(error_frame(operation.id, [told(error)]))
+            return
+        if self._outlet.write(next_frame(operation.id, encoded), complete_frame(operation.id)):
+            self._live_sockets.delivered += 1
 
     async def _stream(self, operation: _Operation) -> None:
         try:
@@ -169,7 +205,7 @@ class Operations:
                     if "data" not in event.result:
                         await self._finish(operation, error_frame(operation.id, event.result["errors"]))
                         return
-                    if not await self._next(operation, event.result):
+                    if not await self._next(operation, event.encoded):
                         return
                     if event.delivered is not None:
                         event.delivered()
@@ -177,21 +213,19 @@ class Operations:
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is told that its stream ended
             await self._finish(operation, error_frame(operation.id, [told(error)]))
 
-    async def _next(self, operation: _Operation, result: dict[str, Any]) -> bool:
-        frame = next_frame(operation.id, result)
-        if not await self._outlet.ready() or not self._is_live(operation) or not self._outlet.write(frame):
+    async def _next(self, operation: _Operation, encoded: bytes) -> bool:
+        if not (self._outlet.free or await self._outlet.ready()) or not self._is_live(operation):
+            return False
+        if not self._outlet.write(next_frame(operation.id, encoded)):
             return False
         self._live_sockets.delivered += 1
         return True
 
-    async def _finish(self, operation: _Operation, *frames: bytes) -> bool:
-        """Send the last frames of an operation and free its ID, in one step; neither if the client completed it
-        first.
-        """
-        if not await self._outlet.ready() or not self._is_live(operation):
-            return False
-        self._forget(operation)
-        return self._outlet.write(*frames)
+    async def _finish(self, operation: _Operation, frame: bytes) -> None:
+        """Send the last frame of a stream and free its ID, in one step; neither if the client completed it first."""
+        if await self._outlet.ready() and self._is_live(operation):
+            self._forget(operation)
+            self._outlet.write(frame)
 
     def _is_live(self, operation: _Operation) -> bool:
         return self._live.get(operation.id) is operation
@@ -201,8 +235,12 @@ class Operations:
         if operation.task is not None:
             self._concurrent -= 1
 
-    def _spawn(self, run: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(run)
+    def _begun(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        """The task that goes on with it, if it has to wait."""
+        task = self._spare.begin(work)
+        return None if task is None else self._tracked(task)
+
+    def _tracked(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

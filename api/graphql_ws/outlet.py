@@ -8,9 +8,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from api.buffers import Writer
     from api.graphql_ws.limits import SocketLimits
     from api.graphql_ws.live import LiveSockets
-    from api.uvicorn_protocol import Wire
 
 LOOKS = 10
 """How often, within the deadline, it is looked at whether a client took something: with one look at its end, what a client took at
@@ -19,13 +19,13 @@ the very beginning would buy it a second deadline.
 
 
 class Outlet:
-    """Wraps a `Wire`. Whoever has something to send awaits `ready`, then writes at once, without awaiting in between.
+    """Wraps a `Writer`. Whoever has something to send awaits `ready`, then writes at once, without awaiting in between.
 
     That is the lock: between the two nobody else runs. What is undelivered is therefore one buffer and one frame per
     operation.
     """
 
-    def __init__(self, wire: Wire, limits: SocketLimits, live: LiveSockets) -> None:
+    def __init__(self, wire: Writer, limits: SocketLimits, live: LiveSockets) -> None:
         self._wire = wire
         self._limits = limits
         self._live = live
@@ -52,6 +52,8 @@ class Outlet:
         connection is aborted, because closing it politely would wait for the very buffer that is stuck.
         """
         wire = self._wire
+        if wire.writable.is_set():
+            return not self._shut
         least, looks = wire.outstanding, 0
         while not wire.writable.is_set() and not self._shut:
             try:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import structlog
 from starlette.requests import HTTPConnection
 
+from api.asking import Asker
 from api.gate import TokenExpired, TokenRefused
 from api.graphql_ws.messages import ACK, PING, Close, Complete, ConnectionInit, Ping, Refused, Subscribe, parse
 from api.graphql_ws.operations import Operations
 from api.graphql_ws.outlet import Outlet
 from api.networks import network_of
+from api.uvicorn_protocol import Disconnected
 from schema.execution.errors import told
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Scope, Send
 
     from api.graphql_ws.endpoint import GraphQLWebSocket
+    from api.uvicorn_protocol import Wire
     from domain.identity import Caller
 
 log = structlog.get_logger(__name__)
@@ -29,9 +33,17 @@ MAX_REASON = 123
 
 
 class GraphQLSocket:
-    """A live socket. Other parts of Parley may read `id`, `caller` and `operations`, and call `close`."""
+    """A live socket. Other parts of Parley may read `id`, `caller` and `operations`, and call `close`.
 
-    def __init__(self, server: GraphQLWebSocket, scope: Scope, receive: Receive, send: Send) -> None:
+    Most sockets idle, so what one holds meanwhile is counted: one task, one timer, and nothing of its handshake.
+    """
+
+    __slots__ = (
+        "_attached", "_expires_at", "_gone", "_initialised", "_limits", "_operations", "_outlet", "_pinged_at", "_reader",
+        "_scope", "_send", "_server", "_timer", "_verdict", "_wire", "caller", "id", "network",
+    )  # fmt: skip
+
+    def __init__(self, server: GraphQLWebSocket, scope: Scope, send: Send) -> None:
         self.id: UUID = uuid4()
         self.caller: Caller | None = None
         """None until `connection_init`, and for good on an anonymous socket."""
@@ -40,17 +52,21 @@ class GraphQLSocket:
         self._server = server
         self._limits = server.limits
         self._scope = scope
-        self._receive = receive
         self._send = send
-        self._outlet = Outlet(scope["extensions"]["parley"], server.limits, server.live)
+        self._wire: Wire = scope["extensions"]["parley"]
+        self._outlet = Outlet(self._wire, server.limits, server.live)
         self._operations: Operations | None = None
         self._initialised = False
         self._attached = False
         self._gone = False
         self._verdict: tuple[int, str] | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._pinged_at: float | None = None
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        """The task that reads, while it does."""
+        self._timer: asyncio.TimerHandle | None = None
+        """The one that is next: for `connection_init`, a ping, or the end of the access token."""
+        self._pinged_at = -math.inf
+        self._expires_at = math.inf
+        """When we pinged last, and when the access token expires: by the loop's clock."""
 
     @property
     def operations(self) -> int:
@@ -64,16 +80,18 @@ class GraphQLSocket:
         """
         if self._verdict is None:
             self._verdict = (code, reason)
-            if self._reader is not None:
+            if self._reader is not None and self._reader is not asyncio.current_task():
                 self._reader.cancel()
 
     async def run(self) -> None:
         """Serve the socket, already accepted, until it ends for whatever reason. All it began has ended on return."""
-        self._reader = asyncio.create_task(self._read())
-        self._later("deadline", self._limits.init, Close.INIT_TIMEOUT, "Connection initialisation timeout")
+        self._reader = asyncio.current_task()
+        self._timer = asyncio.get_running_loop().call_later(
+            self._limits.init, self.close, Close.INIT_TIMEOUT, "Connection initialisation timeout"
+        )
         self._server.live.add(self)
         try:
-            await asyncio.wait({self._reader})
+            await self._read()
         finally:
             # Shielded: a server that is forced to stop cancels this, and presence must still be told.
             await asyncio.shield(asyncio.ensure_future(self._end()))
@@ -81,30 +99,39 @@ class GraphQLSocket:
     # --- reading ----------------------------------------------------------------------------------------------------
 
     async def _read(self) -> None:
+        """Take frames until the client goes, breaks the protocol, or is asked to: `close` cancels whatever is awaited here."""
+        reader = self._reader
         try:
-            while True:
-                message = await self._receive()
-                if message["type"] == "websocket.disconnect":
-                    self._gone = True
-                    return
-                await self._take(message.get("text"))
+            while self._verdict is None:
+                await self._take(await self._wire.next_message())
+        except Disconnected:
+            self._gone = True
         except Refused as refused:
             self._verdict = self._verdict or (refused.code, refused.reason)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not look like a broken network
             told(error)
             self._verdict = self._verdict or (1011, "Internal server error")
+        except asyncio.CancelledError:
+            # In this task and not one of its own, which would cost every idle socket 2 KB.
+            if self._verdict is None or reader is None or reader.uncancel() > 0:
+                raise
+        finally:
+            self._reader = None
 
-    async def _take(self, text: str | None) -> None:
+    async def _take(self, text: bytes | None) -> None:
         frame = parse(text)
         match frame:
             case Subscribe():
                 if self._operations is None:
                     raise Refused(Close.UNAUTHORIZED, "Unauthorized")
-                error = self._operations.start(frame)
+                # What is begun in here may close the socket: then this task is not to be cancelled, it looks at the verdict next.
+                reader, self._reader = self._reader, None
+                try:
+                    error = self._operations.start(frame)
+                finally:
+                    self._reader = reader
                 if error is not None:
                     await self._reply(error)
-                # A chunk of the network may hold many frames, each with a document to validate: others get their turn.
-                await asyncio.sleep(0)
             case Complete():
                 if self._operations is not None:
                     self._operations.complete(frame.id)
@@ -121,11 +148,12 @@ class GraphQLSocket:
         if self._initialised:
             raise Refused(Close.TOO_MANY, "Too many initialisation requests")
         self._initialised = True
-        self._timers.pop("deadline").cancel()
+        self._stop_timer()
         try:
             async with asyncio.timeout(self._limits.admission):
                 await self._admit(frame.authorization)
             context = self._server.make_context(self.caller, HTTPConnection(self._scope), frame.after)
+            self._scope.clear()  # Its headers take 2 KB, and every frame of the call stack below holds it.
         except TokenExpired:
             raise Refused(Close.EXPIRED, "The access token has expired: refresh it.") from None
         except TokenRefused:
@@ -136,11 +164,18 @@ class GraphQLSocket:
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is to come back, which 1011 and 4500 forbid
             told(error)
             raise Refused(Close.TRY_AGAIN, "The service is not available: try again.") from None
+        asker = Asker(self._server.rates, self.caller.user_id if self.caller else None, self.network)
         self._operations = Operations(
-            self._server.engine, context, self._outlet, self._limits, self._server.live, stands=self._stands
+            self._server.engine,
+            context,
+            self._outlet,
+            self._limits,
+            self._server.live,
+            asker=asker,
+            stands=self._stands,
         )
-        await self._reply(ACK)
         self._next_beat()
+        await self._reply(ACK)
 
     async def _admit(self, authorization: str | None) -> None:
         caller = await self._server.gate.admit(authorization)
@@ -153,22 +188,26 @@ class GraphQLSocket:
         self._server.live.admit(self, caller.user_id, self._limits.sockets_per_user)
         self._attached = True
         await self._server.sockets.opened(caller, self)
-        self._later("expiry", left, Close.EXPIRED, "The access token has expired: refresh it.")
+        self._expires_at = asyncio.get_running_loop().time() + left
 
     async def _stands(self) -> bool:
         return not self._attached or await self._server.sockets.stands(self)
 
     # --- time -------------------------------------------------------------------------------------------------------
 
-    def _later(self, name: str, seconds: float, code: int, reason: str) -> None:
-        self._timers[name] = asyncio.get_running_loop().call_later(seconds, self.close, code, reason)
-
     def _next_beat(self) -> None:
-        self._timers["beat"] = asyncio.get_running_loop().call_later(self._limits.ping, self._beat)
+        loop = asyncio.get_running_loop()
+        beat_at = loop.time() + self._limits.ping
+        if self._expires_at < beat_at:
+            self._timer = loop.call_at(
+                self._expires_at, self.close, Close.EXPIRED, "The access token has expired: refresh it."
+            )
+        else:
+            self._timer = loop.call_at(beat_at, self._beat)
 
     def _beat(self) -> None:
         """Ping, and drop a client from which nothing arrived since the last ping."""
-        if self._pinged_at is not None and self._outlet.heard_at < self._pinged_at:
+        if self._outlet.heard_at < self._pinged_at:
             self._server.live.aborted_silent += 1
             self._outlet.abort()
             return
@@ -177,15 +216,16 @@ class GraphQLSocket:
             self._outlet.write(PING)
         self._next_beat()
 
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     # --- the end ----------------------------------------------------------------------------------------------------
 
     async def _end(self) -> None:
         self._outlet.shut()
-        for timer in self._timers.values():
-            timer.cancel()
-        if self._reader is not None and not self._reader.done():
-            self._reader.cancel()
-            await asyncio.wait({self._reader})
+        self._stop_timer()
         if not self._gone:
             await self._send_close(*(self._verdict or (Close.RESTART, "The server stops.")))
         if self._operations is not None:

@@ -157,11 +157,18 @@ class Room:
 
     def held_seat_of(self, user_id: UUID) -> Member | None:
         """The seat that the user holds in the open room; None for everybody else."""
-        return next((m for m in self.inside if m.user_id == user_id), None)
+        if self.closed_at is None:
+            for member in self.members:
+                if member.left_at is None and member.user_id == user_id:
+                    return member
+        return None
 
     def member(self, member_id: UUID) -> Member | None:
         """The member of that ID, inside or left."""
-        return next((m for m in self.members if m.id == member_id), None)
+        for member in self.members:
+            if member.id == member_id:
+                return member
+        return None
 
     def holds(self, user_id: UUID) -> bool:
         """Whether the user holds a seat in the open room: the whole of the authority to see what happens in it."""

@@ -117,7 +117,7 @@ class _Mailbox:
                 found.append(entry)
                 if len(found) == limit:
                     return Batch(tuple(found), entry.position)
-        return Batch(tuple(found), end)
+        return Batch(tuple(found), end, at_end=True)
 
 
 class _Lock(asyncio.Lock):

@@ -57,14 +57,14 @@ class Tail:
     def read(self, after: Position, view: View, limit: int) -> Batch:
         """The view's next page behind a position that is covered."""
         if after.seq == self.position.seq:
-            return Batch((), self.position)
+            return Batch((), self.position, at_end=True)
         found: list[Entry] = []
         for entry, _ in self._entries:
             if entry.position.seq > after.seq and view.shows(entry.event):
                 found.append(entry)
                 if len(found) == limit:
                     return Batch(tuple(found), entry.position)
-        return Batch(tuple(found), self.position)
+        return Batch(tuple(found), self.position, at_end=True)
 
     def _drop(self) -> None:
         entry, size = self._entries.popleft()

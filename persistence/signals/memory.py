@@ -91,8 +91,7 @@ class MemorySignalPost:
         client_signal_id: str | None,
         now: datetime,
     ) -> UUID:
-        def append(room: Room) -> UUID:
-            sender, receiver = _seats(room, sender_id, to)
+        def append(room: Room, sender: Member, receiver: Member) -> UUID:
             key = None if client_signal_id is None else (to, client_signal_id)
             known = None if key is None else self._acknowledged.find(sender.id, key, now)
             if known is not None:
@@ -111,12 +110,12 @@ class MemorySignalPost:
                     raise NotFound
             elif self._inbox.free(sender_id):
                 # Nothing awaits from the look into the cache to the append, and nobody is changing what these two may do.
-                receiver = room.member(to)
-                if receiver is not None and self._inbox.free(receiver.user_id):
-                    return append(room)
+                sender, receiver = _seats(room, sender_id, to)
+                if self._inbox.free(receiver.user_id):
+                    return append(room, sender, receiver)
             receiver_id = _seats(room, sender_id, to)[1].user_id
             async with self._inbox.hold(sorted((sender_id, receiver_id))):
                 current = self._directory.cached_room_of_member(to)
                 if current is not None:
-                    return append(current)
+                    return append(current, *_seats(current, sender_id, to))
             # Dropped while we waited: the room has changed. Load it again, but not while holding an inbox.
