@@ -7,6 +7,8 @@ PY := $(VENV)/bin/python
 # Stamps remember which list was installed; a changed list is installed again, nothing else is.
 RUNTIME := $(VENV)/runtime.stamp
 DEV := $(VENV)/dev.stamp
+# The servers of Node that `make bench` compares us with; npm writes this file whenever it has installed them.
+PEERS := bench/peers/node/node_modules/.package-lock.json
 # What `make cluster` puts between its workers: redis or postgresql.
 BUS := redis
 
@@ -17,7 +19,7 @@ COMPILE = $(VENV)/bin/uv pip compile --no-config --quiet --universal --fork-stra
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster demo test chaos check format bench schema lock clean
+.PHONY: help run cluster demo test soak chaos check format bench schema lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -31,8 +33,14 @@ cluster: $(DEV) ## Start PostgreSQL, Valkey and four workers on port 8000 (BUS=p
 demo: $(DEV) ## Let two WebRTC peers meet through a running server, told line by line
 	@exec $(PY) -m tests.acceptance.demo $(ARGS)
 
+# One process more than two cores: about a third of the time a test waits for a clock or for another program.
 test: $(DEV) ## Run the tests (ARGS="-k pool" picks some)
-	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n 3 --dist loadfile $(ARGS)
+
+soak: $(DEV) ## See that memory stays where it was while 200,000 events, 20,000 connections and what nobody should send pass (30 minutes)
+	@$(PY) -m tests.soak $(ARGS)
+	@PARLEY_FUZZ_TIMES=10 $(PY) -m pytest -n 2 --dist loadfile -o faulthandler_timeout=0 tests/fuzz
+	@$(PY) -m tests.fuzz.stalls
 
 chaos: $(DEV) ## Let everything fail for ten minutes while 200 people talk (ARGS="--seconds 60 --bus redis")
 	@exec $(PY) -m tests.chaos $(ARGS)
@@ -49,7 +57,7 @@ format: $(DEV) ## Format, and mend what ruff can mend by itself
 	$(PY) -m ruff format
 	$(PY) -m ruff check --fix
 
-bench: $(DEV) ## Measure call set-ups, messages, claims of keys, history, memory and matching
+bench: $(DEV) $(PEERS) ## Measure it, beside other servers too (ARGS=peers: only these)
 	@exec $(PY) -m bench $(ARGS)
 
 schema: $(RUNTIME) ## Write the public schema to schema.graphql
@@ -62,7 +70,7 @@ lock: $(DEV) ## Pin what pyproject.toml asks for (ARGS=--upgrade takes newer rel
 	$(COMPILE) -c requirements/runtime.txt pyproject.toml -o requirements/server.txt
 
 clean: ## Remove .venv, build/ and caches; accounts in .parley/ stay
-	rm -rf $(VENV) build .hypothesis .mypy_cache .pytest_cache .ruff_cache docs/examples/typescript/node_modules
+	rm -rf $(VENV) build .hypothesis .mypy_cache .pytest_cache .ruff_cache docs/examples/typescript/node_modules bench/peers/node/node_modules tests/clients/node_modules tests/audits/node_modules
 	find . -name node_modules -prune -o -name .git -prune -o -name .parley -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): requirements/runtime.txt
@@ -78,6 +86,10 @@ $(DEV): requirements/dev.txt
 	@echo "Installing $< into $(VENV) ..."
 	@$(INSTALL) $<
 	@touch $(RUNTIME) $@ # it holds the runtime list too
+
+# Where Node is missing, `make bench` leaves its servers out and says so.
+$(PEERS): bench/peers/node/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --silent --no-fund --no-audit --prefix $(<D) && touch $@; fi
 
 define PYTHON_IS_NEW_ENOUGH
 "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

@@ -7,9 +7,9 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
-from api.asking import OF_NETWORK, OF_USER
 from api.buckets import USUAL, ThrottleRates
-from api.graphql_ws.limits import SocketLimits
+from api.connections.limits import SocketLimits
+from api.operation_rates import OF_NETWORK, OF_USER
 from api.rate import Rate
 from api.shared_rates import SHARED, SharedRates
 from domain.chat import MOST_AT_ONCE, USUAL_AT_ONCE

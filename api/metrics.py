@@ -55,11 +55,6 @@ class _Parts(Collector):
         yield _gauge("operations", "Operations that run or wait on sockets.", live.operations)
         yield _counter("sockets_accepted", "WebSocket handshakes and streams accepted.", live.accepted)
         yield _counter("origins_refused", "WebSocket handshakes and streams of foreign origins.", live.refused_origins)
-        yield _counter(
-            "strangers_refused",
-            "WebSocket handshakes of networks with too many anonymous sockets.",
-            live.refused_strangers,
-        )
         yield _labelled("refusals", "What was refused because it was too much.", "limit", self._refusals())
         yield _counter("results_delivered", "Results written to sockets.", live.delivered)
         yield _counter("sockets_aborted_slow", "Sockets dropped because the client stopped reading.", live.aborted_slow)
@@ -119,11 +114,10 @@ class _Parts(Collector):
 
     def _refusals(self) -> Mapping[str, int]:
         """By limit, of which there is a fixed number; none counts for two."""
-        live = self._parts.live
-        found = Counter({"strangers_of_network": live.refused_strangers})
+        found: Counter[str] = Counter()
         for refusals in (
             self._parts.engine.documents.refusals,
-            live.refusals,
+            self._parts.live.refusals,
             *(part.refusals for part in self._parts.refusing),
         ):
             found.update(refusals)

@@ -14,15 +14,15 @@ from sqlalchemy import text
 
 from api import loops
 from api.admission import Admission
-from api.asking import NoRates, OperationRates
 from api.buckets import LocalThrottle, NoThrottle
+from api.connections.live import LiveSockets
 from api.franking import DerivedFrankingKeys
 from api.graphql_http.streams import StreamCounts
-from api.graphql_ws.live import LiveSockets
 from api.invites import InviteCodes
 from api.leader import Leader
 from api.matcher import Matcher
 from api.networks import network_of
+from api.operation_rates import NoRates, OperationRates
 from api.origins import Origins
 from api.pokes import Pokes
 from api.presence import Presence
@@ -32,7 +32,7 @@ from api.reaper import Reaper
 from api.registration import Registration
 from api.settings import Switch
 from api.shared_clock import SharedClock
-from api.shared_rates import SetRateLimits
+from api.shared_rates import ConfiguredRateLimits
 from api.sweeps import Sweeps
 from api.tokens import KeyedDigests, SignedTokens
 from api.turns import Turns
@@ -59,8 +59,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import HTTPConnection
 
-    from api.asking import Rates
     from api.databases import Source
+    from api.operation_rates import Rates
     from api.settings import Settings
     from api.tokens import RootSecrets
     from domain.identity import Caller
@@ -150,7 +150,9 @@ async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> A
     rates = (
         OperationRates(settings.rate_operations_of_user, settings.rate_operations_of_network) if limited else NoRates()
     )
-    shared = SetRateLimits(PostgresRateLimits(database.reading), settings.shared_rates) if limited else NoRateLimits()
+    shared = (
+        ConfiguredRateLimits(PostgresRateLimits(database.reading), settings.shared_rates) if limited else NoRateLimits()
+    )
     matcher = Matcher(transact=database.transact, read=database.read, clock=clock, new_id=uuid4)
     pokes = Pokes(bus, matcher.poke)
     reached = Reached(transact=database.transact, clock=clock)

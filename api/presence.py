@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from api import loops
-from api.graphql_ws.messages import Close
+from api.connections.closing import Close
 from domain import presence
 from domain.errors import Unavailable
 from domain.rooms.holding import persistently

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from api.graphql_ws.limits import SocketLimits
+from api.connections.limits import SocketLimits
 from api.limit_settings import LimitSettings
 from api.origins import Origins
 

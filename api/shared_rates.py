@@ -30,7 +30,7 @@ class SharedRates(NamedTuple):
 SHARED = SharedRates()
 
 
-class SetRateLimits:
+class ConfiguredRateLimits:
     """`ports.RateLimits` that puts what was set in the place of what was asked. `refusals` counts by limit since the start."""
 
     def __init__(self, limits: RateLimits, rates: SharedRates) -> None:

@@ -7,7 +7,7 @@ from weakref import ref
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from api.buffers import drop, outstanding
+from api.connections.buffers import drop, outstanding
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,6 +25,9 @@ SEND_SECONDS = 10.0
 
 LOOKS = 10
 """How often, within that time, it is looked at whether the client took something."""
+
+EMPTY_LINES = b"\r\n"
+"""What may come before a request and means nothing (RFC 9112, section 2.2)."""
 
 ARRIVAL_SECONDS = 1.0
 """How long a connection that a stopping server has accepted is given to bring its first request."""
@@ -61,6 +64,7 @@ class ParleyHTTPProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()  # Uvicorn leaves it where the connection was reset.
         self._stop_looking()
         if self.wire is not None:
             self.wire.lost()
@@ -69,16 +73,23 @@ class ParleyHTTPProtocol(H11Protocol):
         super().pause_writing()
         if self.wire is not None:
             self.wire.writable.clear()
-        elif self._stuck is None:
-            self._look(outstanding(self.transport) + 1, 0)
+        else:
+            self._begin_looking()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._stop_looking()
+        if not self.transport.is_closing():
+            self._stop_looking()
         if self.wire is not None:
             self.wire.writable.set()
 
     def data_received(self, data: bytes) -> None:
+        if self.wire is not None:
+            # Nobody hears it before the stream ends: it would be kept as long, and until it is read we would not hear that the
+            # client left.
+            if data.strip(EMPTY_LINES):
+                drop(self.transport)
+            return
         super().data_received(data)
         # None before the first request, whatever Uvicorn's types say.
         cycle = cast("RequestResponseCycle | None", self.cycle)
@@ -98,6 +109,21 @@ class ParleyHTTPProtocol(H11Protocol):
             drop(self.transport)  # Uvicorn would raise: another answer is under way.
         else:
             super().send_400_response(msg)
+            self._begin_looking()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._begin_looking()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._begin_looking()
+
+    def _begin_looking(self) -> None:
+        """Whether the client takes what it still has to take: to close a connection politely is to wait for that without end."""
+        if self._stuck is None:
+            self._look(outstanding(self.transport) + 1, 0)
 
     def _look(self, least: int, in_vain: int) -> None:
         owed = outstanding(self.transport)

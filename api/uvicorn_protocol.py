@@ -18,9 +18,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.protocol import Protocol as Frames
 from websockets.protocol import State
 
-from api.buffers import CLOSE_SECONDS, bound, drop, outstanding
+from api.connections.buffers import CLOSE_SECONDS, Writer, bound, drop, outstanding
+from api.connections.slim import SlimEvent, SlimQueue
 from api.uvicorn_http import ParleyHTTPProtocol
-from api.waiters import Gate, Received
 from api.websocket_frames import WHOLE_TEXT, Cutter, framed, payload_of
 
 if TYPE_CHECKING:
@@ -37,42 +37,25 @@ MAX_FRAME = 1024 * 1024
 MAX_FRAGMENTS = 1_024
 """Frames of one message: empty ones add nothing to its size and would be collected for ever."""
 
-
 MESSAGES_AHEAD = 1
 """Messages that may wait to be taken while more is read: pausing and resuming costs two system calls, and most come alone."""
+
+
+OPEN = State.OPEN
+"""Looked up once: an enum's class is slow to give its members."""
 
 
 class Disconnected(Exception):
     """There is nobody on the connection any more, or there will not be in a moment."""
 
 
-class Wire(Protocol):
+class Wire(Writer, Protocol):
     """What an application may do beside ASGI, at `scope["extensions"]["parley"]`. Messages come only here."""
-
-    writable: Gate
-    """Clear while the write buffer is over its limit."""
-    heard_at: float
-    """When bytes last arrived, by the loop's clock."""
-
-    @property
-    def outstanding(self) -> int:
-        """Bytes written that the client has not taken: in this process, and in our kernel where that can be told (Linux)."""
-        ...
 
     async def next_message(self) -> bytes | None:
         """Wait for the next message, to be called by one task at a time: a text, not yet looked at, or None for what is no text.
         Raises `Disconnected`.
         """
-        ...
-
-    def write(self, frames: Iterable[bytes]) -> bool:
-        """Write text frames now, whatever the buffer holds: wait for `writable` first. False if the connection is
-        gone.
-        """
-        ...
-
-    def abort(self) -> None:
-        """Drop the connection and all it holds, at once. Safe at any time."""
         ...
 
 
@@ -85,8 +68,8 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self._cutter: Cutter | None = None
         """None until the handshake, and for good when a client sent what no client may."""
-        self.queue = Received()  # type: ignore[assignment]  # does what Uvicorn asks of it
-        self.writable = Gate()  # type: ignore[assignment]
+        self.queue = SlimQueue()  # type: ignore[assignment]  # does what Uvicorn asks of it
+        self.writable = SlimEvent()  # type: ignore[assignment]
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
@@ -105,7 +88,7 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
             return
         frames, wrong = self._cutter.cut(data)
         for frame in frames:
-            if frame[0] == WHOLE_TEXT and not self.frames and self.conn.state is State.OPEN:
+            if frame[0] == WHOLE_TEXT and not self.frames and self.conn.state is OPEN:
                 self._arrived(payload_of(frame))
             else:
                 super().data_received(frame)
@@ -115,12 +98,12 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
 
     @property
     def outstanding(self) -> int:
-        """See `Wire`. The kernel's part matters: it lets us write again only once a third of its buffer is free."""
+        """See `Writer`. The kernel's part matters: it lets us write again only once a third of its buffer is free."""
         return 0 if self.disconnected else outstanding(self.transport)
 
     def write(self, frames: Iterable[bytes]) -> bool:
-        """See `Wire`."""
-        if self.disconnected or self.conn.state is not State.OPEN or self.transport.is_closing():
+        """See `Writer`."""
+        if self.disconnected or self.conn.state is not OPEN or self.transport.is_closing():
             return False
         self.transport.write(b"".join([framed(frame) for frame in frames]))
         return True
@@ -139,7 +122,7 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
         return message
 
     def abort(self) -> None:
-        """See `Wire`."""
+        """See `Writer`."""
         drop(self.transport)
 
     # --- what is mended ---------------------------------------------------------------------------------------------
@@ -207,7 +190,7 @@ class ParleyWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def _arrived(self, message: bytes | None) -> None:
         self.queue.put_nowait(message)  # type: ignore[arg-type]  # not Uvicorn's, and not for ASGI
-        if len(cast("Received", self.queue)) > MESSAGES_AHEAD and not self.read_paused:
+        if len(cast("SlimQueue", self.queue)) > MESSAGES_AHEAD and not self.read_paused:
             self.read_paused = True
             self.transport.pause_reading()
 

@@ -6,7 +6,7 @@ Pure over the ports: what waits and what time it is come in as arguments.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from domain.errors import Unauthenticated, Unavailable
 from domain.events import MemberUpdated
@@ -40,8 +40,7 @@ class Lost:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What happened next, oldest first; never empty."""
 
     entries: tuple[Entry, ...]
@@ -157,6 +156,8 @@ class Follower:
 
 def last_update_of_each_member(entries: Sequence[Entry]) -> Sequence[Entry]:
     """The entries without those updates of a member that a later one in the same page replaces: state is loaded when it is told."""
+    if len(entries) == 1:
+        return entries
     last: dict[UUID, Entry] = {}
     updates = 0
     for entry in entries:

@@ -1,12 +1,13 @@
 """The inbox: every user's events in one total order, read through views, resumed by position.
 
-The types that cross the seam; `ports.Inbox` is the store behind it.
+The types that cross the seam; `ports.Inbox` is the store behind it. Those made for every event are tuples, which are made in a
+fifth of the time that a frozen dataclass takes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from domain.events import (
     KeysPublished,
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from domain.events import Event
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """A place in one user's inbox: events up to and including `seq` lie behind it. Positions of different epochs do not compare.
 
     `epoch` is an unsigned 64-bit number, random per beginning of the inbox; `seq` counts from 0 (nothing yet) without holes.
@@ -41,8 +41,7 @@ class Position:
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An event at its place."""
 
     position: Position
@@ -64,8 +63,7 @@ class View:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """What a read found, oldest first, at most one page.
 
     `position` is where the next read goes on (past events that the view does not show). `lost` tells that events of the

@@ -44,9 +44,12 @@ class Store(Protocol):
 
 
 class _Watch:
-    """See `ports.Watch`, and the context that `ports.Hub` gives. Costs one future and one timer while it waits, nothing else."""
+    """See `ports.Watch`, and the context that `ports.Hub` gives. Costs one future and one timer while it waits, nothing else.
 
-    __slots__ = ("_hub", "_loop", "_moved", "_user_id", "_waiter")
+    The timer goes on when something happened before its time: whoever is told of signals would else set one for each.
+    """
+
+    __slots__ = ("_due", "_hub", "_loop", "_moved", "_timer", "_user_id", "_waiter")
 
     def __init__(self, hub: Hub, user_id: UUID) -> None:
         self._hub = hub
@@ -54,6 +57,10 @@ class _Watch:
         self._loop = asyncio.get_running_loop()
         self._moved = False
         self._waiter: asyncio.Future[None] | None = None
+        self._due = 0.0
+        """When the one who waits has waited long enough, by the loop's clock."""
+        self._timer: asyncio.TimerHandle | None = None
+        """Comes then, or earlier and looks."""
 
     def __enter__(self) -> Self:
         self._hub.begin(self._user_id, self)
@@ -61,28 +68,45 @@ class _Watch:
 
     def __exit__(self, *_: object) -> None:
         self._hub.end(self._user_id, self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def wake(self) -> None:
         self._moved = True
         if self._waiter is not None:
-            _finish(self._waiter)
+            self._finish(self._waiter)
 
     async def changed(self, timeout: float) -> None:
         if not self._moved:
             loop = self._loop
             self._waiter = waiter = loop.create_future()
-            timer = loop.call_later(timeout, _finish, waiter)
+            self._due = due = loop.time() + timeout
+            timer = self._timer
+            if timer is None or timer.when() > due:
+                if timer is not None:
+                    timer.cancel()
+                self._timer = loop.call_at(due, self._look)
             try:
                 await waiter
             finally:
-                timer.cancel()
                 self._waiter = None
         self._moved = False
 
+    def _look(self) -> None:
+        """The timer has come."""
+        self._timer = None
+        if self._waiter is None:
+            return
+        if self._loop.time() < self._due:
+            self._timer = self._loop.call_at(self._due, self._look)
+        else:
+            self._finish(self._waiter)
 
-def _finish(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
+    @staticmethod
+    def _finish(waiter: asyncio.Future[None]) -> None:
+        if not waiter.done():
+            waiter.set_result(None)
 
 
 def channel_of(worker: UUID) -> str:

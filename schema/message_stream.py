@@ -173,7 +173,7 @@ class _Merged:
     async def _loaded(self, entries: Sequence[Entry]) -> Sequence[_Sent]:
         """What is still there of these."""
         ids = [entry.event.message_id for entry in entries if isinstance(entry.event, MessageSent)]
-        found = await patiently(partial(self._services.transcript.messages, ids))
+        found = await patiently(self._services.transcript.messages, ids)
         return [
             _Sent(found[message_id], inbox_cursor(entry.position), entry.at)
             for message_id, entry in zip(ids, entries, strict=True)

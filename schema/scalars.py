@@ -6,6 +6,7 @@ import base64
 import binascii
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NewType
 
 import strawberry
@@ -17,9 +18,18 @@ LONGEST_CURSOR = 200
 """Characters: far above the longest that we make."""
 
 
+TIMES_KEPT = 256
+"""Times whose text is remembered: what happens in one millisecond is told to many."""
+
+
 def format_time(value: datetime) -> str:
     """UTC with exactly three decimals: `2026-11-21T09:30:00.000Z`."""
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _in_utc(value if value.tzinfo is UTC else value.astimezone(UTC))
+
+
+@lru_cache(TIMES_KEPT)
+def _in_utc(value: datetime) -> str:
+    return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse_time(value: object) -> datetime:

@@ -231,7 +231,7 @@ async def _stream(
             if isinstance(told, Lost):
                 yield await telling.lost(told.position, told.at)
                 continue
-            for entries in slices(list(filter(due, told.entries))):
+            for entries in slices(told.entries if since is None else list(filter(due, told.entries))):
                 await telling.prepare(entries)
                 for entry in entries:
                     event = await telling.event(entry)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 from uuid import UUID
 
 from domain.errors import Unavailable
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from domain.chat import Message
     from domain.rooms.room import Member, Room
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 MESSAGES_AT_ONCE: Final = 8
@@ -36,17 +36,21 @@ async def checked(context: Context) -> Standing:
     return standing
 
 
-async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
+async def patiently(ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
     """Asks until the database answers: what is behind lies in the inbox meanwhile, and the stream goes on where it was."""
     while True:
         try:
-            return await ask()
+            return await ask(*args, **kwargs)
         except Unavailable as error:
             await asyncio.sleep(error.retry_after)
 
 
-def slices(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+def slices(entries: Sequence[Entry]) -> Iterable[Sequence[Entry]]:
     """The entries in pieces of at most `MESSAGES_AT_ONCE` messages. Without messages it is one piece."""
+    return (entries,) if len(entries) <= MESSAGES_AT_ONCE else _sliced(entries)
+
+
+def _sliced(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
     start = messages = 0
     for end, entry in enumerate(entries):
         if type(entry.event) is MessageSent:
@@ -76,13 +80,13 @@ class Telling:
         shows = [(room_of(entry.event), subject_of(entry.event)) for entry in entries]
         rooms = {room_id for room_id, _ in shows if room_id is not None}
         messages = [entry.event.message_id for entry in entries if isinstance(entry.event, MessageSent)]
-        self._rooms = await patiently(partial(self._services.directory.rooms, rooms)) if rooms else {}
+        self._rooms = await patiently(self._services.directory.rooms, rooms) if rooms else {}
         for room_id, subject in shows:
             shown = None if room_id is None else self._rooms.get(room_id)
             if shown is not None and subject is not None and shown.member(subject) is None:
                 # Came in through another worker, and what tells of that may not have been read here.
                 self._rooms = {**self._rooms, **await self._room_now(shown.id)}
-        self._messages = await patiently(partial(self._services.transcript.messages, messages)) if messages else {}
+        self._messages = await patiently(self._services.transcript.messages, messages) if messages else {}
 
     async def event(self, entry: Entry) -> Event | None:
         """One of the entries that were prepared; None for what is gone, or not for the viewer any more."""
@@ -92,8 +96,8 @@ class Telling:
             message = self._messages.get(entry.event.message_id)
             rooms = {} if message is None else await self._room_of(message)
         event = self._showing.event(entry, rooms, self._messages, self._services.clock())
-        if event is not None:
-            await self._check()
+        if event is not None and self._standing.moved:
+            await patiently(self._standing.check)
         return event
 
     async def message(self, message: Message, cursor: Cursor, at: datetime) -> Event | None:
@@ -130,7 +134,7 @@ class Telling:
         return None if room is None else room.held_seat_of(self._user_id)
 
     async def _room(self, room_id: UUID) -> Mapping[UUID, Room]:
-        return await patiently(partial(self._services.directory.rooms, (room_id,)))
+        return await patiently(self._services.directory.rooms, (room_id,))
 
     async def _room_of(self, message: Message) -> Mapping[UUID, Room]:
         """The message's room. Where the sender is not known or the viewer is not inside, it is looked at afresh: they may have come
@@ -143,7 +147,7 @@ class Telling:
         return await self._room_now(message.room_id)
 
     async def _room_now(self, room_id: UUID) -> Mapping[UUID, Room]:
-        room = await patiently(partial(self._services.directory.room, room_id))
+        room = await patiently(self._services.directory.room, room_id)
         return {} if room is None else {room_id: room}
 
     async def _check(self) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import itertools
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +14,11 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # the wheel has no types
 
 from api import migrations
 from persistence.embedded import EmbeddedPostgres, embedded_postgres
+from persistence.embedded.cluster import DATABASE
 from tests.acceptance.server import ROOT, keep_bytecode
 
 if TYPE_CHECKING:
@@ -35,6 +39,12 @@ FIRST = (
     "test_workers.py",
     "acceptance/test_slow_reader.py",
     "acceptance/test_serve.py",
+    "test_embedded.py",
+    "test_docs_typescript.py",
+    "test_differential.py",
+    "test_proxy.py",
+    "test_soak.py",
+    "test_matcher.py",
 )
 """A file is run by one process: were a long one the last, the others would wait for it. Those that measure times come after those
 beside which chaos keeps the machine busy. The rest is in order of names.
@@ -48,6 +58,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.loadscopereorder = False
 
 
+def share(nodeid: str) -> str:
+    """What one process runs in one go: a file, or what of it is for one deployment. Chaos comes once at a time: it takes a core."""
+    file, _, test = nodeid.partition("::")
+    deployment = re.search(r"[\[-](single|redis|postgresql|balanced)[\]-]", test) if "/acceptance/" in file else None
+    return file + (f" {deployment[1]}" if deployment else "")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """With all of its deployments a file takes one process minutes, in which the others run out of tests."""
+    scheduler = LoadFileScheduling(config, log)
+    scheduler._split_scope = share
+    return scheduler
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the longest files first; the order within a file stays."""
     rank = {ROOT / "tests" / name: number for number, name in enumerate(FIRST)}
@@ -55,21 +79,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def postgres(lived_in: LivedIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """A running PostgreSQL with a migrated template database."""
-    folder: Path = tmp_path_factory.mktemp("parley")
-    with embedded_postgres(folder, durable=False) as cluster:
-        asyncio.run(_administer(cluster, f"CREATE DATABASE {TEMPLATE}"))
-        asyncio.run(migrations.upgrade(cluster.dsn(TEMPLATE)))
+    with embedded_postgres(lived_in(tmp_path_factory.mktemp("parley") / "data"), durable=False) as cluster:
+        asyncio.run(_administer(cluster, f"CREATE DATABASE {TEMPLATE} TEMPLATE {DATABASE} STRATEGY FILE_COPY"))
         yield cluster
 
 
 @pytest.fixture(scope="session")
 def lived_in(tmp_path_factory: pytest.TempPathFactory) -> LivedIn:
-    """Makes data directories as a server's first start leaves them, with the database that takes it seconds to make."""
-    model = tmp_path_factory.mktemp("lived-in")
-    with embedded_postgres(model, durable=False) as cluster:
-        asyncio.run(migrations.upgrade(cluster.dsn()))
+    """Makes data directories as a server's first start leaves them, with the database that takes it seconds to make: once, by the
+    first of the processes that run tests.
+    """
+    own = tmp_path_factory.getbasetemp()
+    model = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "lived-in"
+    with model.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (made := model.with_suffix(".made")).exists():
+            with embedded_postgres(model, durable=False) as cluster:
+                asyncio.run(migrations.upgrade(cluster.dsn()))
+            made.touch()
 
     def make(data_dir: Path) -> Path:
         data_dir.mkdir(mode=0o700, parents=True)

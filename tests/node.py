@@ -1,4 +1,4 @@
-"""Programs of Node that tests run: whether it is there, and their packages."""
+"""Programs of Node that tests run: whether it is there, and their packages. `python -m tests.node` installs all at once."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ import hashlib
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.server import ROOT
+
+LOCKS = sorted(lock for lock in ROOT.glob("*/**/package-lock.json") if "node_modules" not in lock.parts)
+"""What pins the packages, of each folder that has some."""
 NODE = (18, 19)
 MISSING = "install Node 18.19 or newer: apt-get install -y nodejs npm"
 DEADLINE = 240.0
@@ -60,3 +66,13 @@ def installed(folder: Path) -> Path:
         npm(folder, "ci", "--no-audit", "--no-fund")
         stamp.write_text(wanted)
     return folder
+
+
+def main() -> None:
+    """Every folder's packages, so that no test waits for them. Without Node none: the tests that need them say so."""
+    with suppress(pytest.skip.Exception), ThreadPoolExecutor() as pool:
+        list(pool.map(installed, (lock.parent for lock in LOCKS)))
+
+
+if __name__ == "__main__":
+    main()

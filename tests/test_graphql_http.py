@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -13,6 +14,9 @@ import pytest
 import pytest_asyncio
 
 from api import uvicorn_http
+from api.connections.buffers import RESET
+from api.graphql_http.negotiation import accepted
+from api.uvicorn_http import ParleyHTTPProtocol
 from tests.stream_client import EVENTS, PARTS, PAYLOADS, raw_request, request
 from tests.toy_server import Toy, caller, toy_server
 from tests.waiting import until
@@ -225,6 +229,62 @@ async def test_an_answer_that_nobody_takes_is_not_kept(monkeypatch: pytest.Monke
         variables = {"name": "x" * 900_000}
         async with request(toy.port, mutation, None, receive_buffer=4096, limit=1024, variables=variables):
             await until(lambda: not toy.server.server_state.connections)
+
+
+@pytest.mark.parametrize("size", [40_000, 300_000])
+@pytest.mark.parametrize("last", ["keep-alive", "close"])
+async def test_the_rest_of_an_answer_that_nobody_takes_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, last: str, size: int
+) -> None:
+    """Uvicorn closes a connection politely: it waits for what the client has not taken, and a client can ask for less than what
+    makes us look, or take all but the end. Each such connection would hold a file descriptor, and megabytes, for ever.
+    """
+    monkeypatch.setattr(uvicorn_http, "SEND_SECONDS", 0.5)
+    async with toy_server() as toy:
+        toy.server.config.timeout_keep_alive = 1
+        async with request(toy.port, "{ hello }", None, receive_buffer=4096, limit=1024) as answer:
+            await answer.rest()
+            (connection,) = toy.server.server_state.connections
+            assert isinstance(connection, ParleyHTTPProtocol)
+            connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            note = {"query": "mutation($name: String!) { note(name: $name) }", "variables": {"name": "x" * size}}
+            body = orjson.dumps(note)
+            head = f"Host: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: {last}"
+            answer.writer.write(f"POST /graphql HTTP/1.1\r\n{head}\r\n\r\n".encode() + body)
+            owed = connection.transport.get_write_buffer_size
+            await until(lambda: owed() > 0)
+            while owed() > 50_000:
+                await answer.reader.read(1024)
+            while size > 64 * 1024 and owed() > 12_000:
+                await answer.reader.read(1024)
+            assert owed() > 0
+            await until(lambda: not toy.server.server_state.connections)
+
+
+async def test_a_connection_that_is_reset_while_it_idles_leaves_no_timer() -> None:
+    """Phones do it all day: what would be done when the time of idle connections is over finds nothing to do it to."""
+    async with toy_server() as toy:
+        async with request(toy.port, "{ hello }", None) as answer:
+            await answer.rest()
+            (connection,) = toy.server.server_state.connections
+            assert isinstance(connection, ParleyHTTPProtocol)
+            await until(lambda: connection.timeout_keep_alive_task is not None)
+            answer.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        await until(lambda: not toy.server.server_state.connections)
+        assert connection.timeout_keep_alive_task is None
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/graphql-response+json", EVENTS, PAYLOADS, PARTS])
+@pytest.mark.parametrize("query", ["{ userId }", "{ nothing }", "{"])
+async def test_no_answer_may_be_kept_by_a_cache(http: httpx.AsyncClient, accept: str, query: str) -> None:
+    """What one user was told by GET must not be shown to the next, nor to the same one tomorrow."""
+    answer = await http.get("/graphql", params={"query": query}, headers={"accept": accept})
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_of_a_long_list_of_types_only_the_beginning_is_read() -> None:
+    """Nobody is counted yet when it is: 60 KB of commas would be 30 ms of everybody's time."""
+    assert accepted(["application/json;q=0.1", "a," * 29_000 + EVENTS]) == accepted(["application/json;q=0.1"])
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /gra", b"POST /graphql HTTP/1.1\r\nHost: x\r\nX-Slow: "])

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import pytest
+from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from api.graphql_ws.limits import SocketLimits
+from api.connections.limits import SocketLimits
+from schema.execution.documents import Documents
 from tests.toy_server import Toy, caller, toy_server
 from tests.waiting import until
 
@@ -310,6 +312,22 @@ async def test_a_token_that_expires_closes_with_4403() -> None:
         await all_gone(toy)
 
 
+async def test_a_token_expires_in_its_time_however_often_the_server_pings() -> None:
+    """Pings and the end of the token share a timer: one must not put off the other."""
+    async with toy_server(SocketLimits(ping=0.04)) as toy:
+
+        async def expired() -> bool:
+            async with toy.client("short:ada") as client:
+                with suppress(ConnectionClosed):
+                    while True:
+                        assert await client.receive() == {"type": "ping"}
+                        await client.send(type="pong")
+                return (await client.closed())[0] == 4403  # 1006 if this machine was too busy to answer in time
+
+        await until(expired)
+        await all_gone(toy)
+
+
 async def test_a_socket_can_be_closed_from_outside_at_any_time_and_again() -> None:
     """Revocation, suspension and shutdown race with each other and with the client."""
     async with toy_server() as toy:
@@ -362,6 +380,21 @@ async def test_dropping_a_socket_with_many_subscriptions_leaves_nothing() -> Non
         await all_gone(toy)
 
 
+async def test_a_fault_of_ours_closes_with_1011_and_a_correlation_id_in_the_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client must not take it for a broken network, and come back for ever to a server that fails the same way each time."""
+    async with toy_server() as toy:
+        async with toy.client("ok:ada") as client:
+            monkeypatch.setattr(Documents, "prepare", lambda *_: 1 / 0)
+            with capture_logs() as logs:
+                await client.subscribe("1", "{ hello }")
+                assert await client.closed() == (1011, "Internal server error")
+            assert [entry["correlation_id"] for entry in logs if "correlation_id" in entry]
+        await all_gone(toy)
+        assert toy.live.closed[1011] == 1
+
+
 async def test_shutdown_closes_all_with_1012_and_takes_no_more() -> None:
     """A restart is one reconnection, spread in time, and not an error on anybody's screen."""
     async with toy_server() as toy, AsyncExitStack() as stack:
@@ -401,7 +434,7 @@ async def test_sockets_on_which_nobody_signs_in_are_counted_by_network() -> None
             with pytest.raises(InvalidStatus) as refused:
                 await held.enter_async_context(toy.client("ok:dan"))
             assert refused.value.response.status_code == 503
-            assert toy.live.refused_strangers == 1
+            assert toy.live.refusals["strangers_of_network"] == 1
         await until(lambda: len(toy.live) == 3)
         await held.enter_async_context(toy.client("ok:dan"))
         await held.enter_async_context(toy.client())

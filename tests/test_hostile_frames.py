@@ -22,7 +22,9 @@ from websockets.sync.client import connect as connect_sync
 from websockets.typing import Subprotocol
 
 from api import uvicorn_protocol
-from api.graphql_ws.limits import SocketLimits
+from api.connections.limits import SocketLimits
+from api.graphql_ws.socket import GraphQLSocket
+from tests.fuzz.wires import HANDSHAKE
 from tests.toy_server import Toy, toy_server
 from tests.waiting import until
 
@@ -170,12 +172,7 @@ async def raw_client(toy: Toy) -> AsyncIterator[Raw]:
     with connection:
         await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", toy.port))
         raw = Raw(connection)
-        await asyncio.get_running_loop().sock_sendall(
-            connection,
-            b"GET /graphql HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-            b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n",
-        )
+        await asyncio.get_running_loop().sock_sendall(connection, HANDSHAKE)
         assert b"101" in await raw.read()
         await raw.send('{"type": "connection_init", "payload": {"authorization": "Bearer ok:ada"}}')
         assert b"connection_ack" in await raw.read()
@@ -219,6 +216,7 @@ async def test_closing_a_client_that_does_not_read_is_not_waiting_for_it(monkeyp
     async with toy_server() as toy, raw_client(toy) as raw:
         await raw.send(FLOOD)
         (live,) = toy.sockets.opened_sockets
+        assert isinstance(live, GraphQLSocket)
         await until(lambda: not live._outlet.free)
         live.close(4401, "revoked")
         await until(lambda: len(toy.live) == 0)

@@ -109,6 +109,30 @@ async def test_a_wakeup_between_reading_and_waiting_is_not_lost() -> None:
             await wait_for(watch)
 
 
+async def test_each_wait_ends_by_its_own_timeout_and_not_by_that_of_one_before_it() -> None:
+    """The timer of a wait that was woken goes on: whoever waits next for longer is not disturbed, nor kept if it is for less."""
+    async with a_bus() as bus:
+        hub, user = Hub(bus, uuid4()), uuid4()
+        with hub.watch(user) as watch, hub.watch(uuid4()) as clock:
+
+            async def woken(timeout: float) -> None:
+                waiting = asyncio.create_task(watch.changed(timeout))
+                await asyncio.sleep(0)
+                hub.wake((user,))
+                await waiting
+
+            await woken(0.01)
+            longer = asyncio.create_task(watch.changed(60))
+            await clock.changed(0.05)
+            assert not longer.done()
+            hub.wake((user,))
+            await longer
+            await woken(60)
+            await asyncio.wait_for(watch.changed(0.01), DEADLINE)
+            await woken(0.01)
+            await asyncio.wait_for(watch.changed(0.1), DEADLINE)
+
+
 async def test_a_wait_ends_by_its_timeout_and_a_cancelled_one_leaves_nothing() -> None:
     """Readers look for themselves now and then, and a closed tab leaves no timer behind."""
     async with a_bus() as bus:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.server import ROOT
-
-LOCKS = sorted(lock for lock in ROOT.glob("*/**/package-lock.json") if "node_modules" not in lock.parts)
+from tests.node import LOCKS
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.parent.relative_to(ROOT)))

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
-from api.graphql_ws.limits import SocketLimits
+from api.connections.limits import SocketLimits
 from tests.toy_server import Client, toy_server
 from tests.waiting import until
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from api.buckets import ThrottleRates
-from api.graphql_ws.limits import SocketLimits
+from api.connections.limits import SocketLimits
 from api.rate import Rate
 from api.settings import Settings, SettingsError, load
 from api.shared_rates import SharedRates
@@ -64,6 +64,10 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
                 "256+1e3/s",
                 "\u0661+1/s",
             )
+        ),
+        *(
+            ({"RATE_ACCOUNTS": rate}, "PARLEY_RATE_ACCOUNTS must be a rate that brings the whole burst back within 365")
+            for rate in ("999999999999+1/999999h", "8761+1/h")
         ),
         ({"MAX_DEPTH": "0"}, "PARLEY_MAX_DEPTH is not usable"),
         ({"MAX_COST": "many"}, "PARLEY_MAX_COST is not usable"),
@@ -121,7 +125,7 @@ def test_every_limit_is_set_by_its_setting(monkeypatch: pytest.MonkeyPatch) -> N
     assert (defaults.throttle_rates, defaults.shared_rates) == (ThrottleRates(), SharedRates())
     rates = [name for name in Settings.model_fields if name.startswith("rate_") and name != "rate_limits"]
     for name in rates:
-        monkeypatch.setenv(f"PARLEY_{name.upper()}", "40000000+7/2m")
+        monkeypatch.setenv(f"PARLEY_{name.upper()}", "40000000+7000/2m")
     for name in DOCUMENT_LIMITS:
         monkeypatch.setenv(
             f"PARLEY_MAX_{name.upper()}", "1001" if name == "length" else "101" if name in {"tokens", "cost"} else "7"
@@ -134,7 +138,7 @@ def test_every_limit_is_set_by_its_setting(monkeypatch: pytest.MonkeyPatch) -> N
     limits = changed.document_limits
     assert all(getattr(limits, name) != getattr(DocumentLimits(), name) for name in DOCUMENT_LIMITS)
     assert changed.socket_limits == SocketLimits(sockets_per_user=1, strangers=2, operations=3, mutations=4)
-    assert {*changed.throttle_rates, *changed.shared_rates} == {Rate(40_000_000, 7, timedelta(minutes=2))}
+    assert {*changed.throttle_rates, *changed.shared_rates} == {Rate(40_000_000, 7_000, timedelta(minutes=2))}
     assert len(rates) == len(changed.throttle_rates) + len(changed.shared_rates) + 2
 
 

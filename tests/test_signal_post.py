@@ -7,10 +7,11 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import and_, or_
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import RFC_4122, UUID, uuid4
 
 import asyncpg
 import pytest
@@ -34,6 +35,7 @@ from persistence.directory import CachedRooms, Directory
 from persistence.embedded import embedded_postgres
 from persistence.inbox.memory import MemoryInbox
 from persistence.signals import MemorySignalPost, PostgresSignalPost, postgres
+from persistence.signals.memory import RandomIds
 from persistence.transcript import RecentMessages
 from tests.inboxes import EVERYTHING, START, Worker, a_bus, a_worker
 from tests.seats import a_seat
@@ -686,3 +688,16 @@ async def test_a_post_that_cannot_close_gives_up(side: Side, monkeypatch: pytest
         await until_blocked(side)
         await asyncio.wait_for(side.post.close(), DEADLINE)
         assert [type(outcome) for outcome in await outcomes(started)] == [Unavailable] * 5
+
+
+def test_random_ids_are_random_and_say_so() -> None:
+    """As those of `uuid4`: no two alike, however many are drawn at once, and of version 4, which a client may look at."""
+    new_id = RandomIds()
+    drawn = [new_id() for _ in range(1000)]
+    assert len(set(drawn)) == 1000
+    assert {(made.version, made.variant) for made in drawn} == {(4, RFC_4122)}
+    ones = reduce(or_, (made.int for made in drawn))
+    zeros = reduce(and_, (made.int for made in drawn))
+    assert (ones.bit_count(), zeros.bit_count()) == (128 - 4, 2)
+    assert all(str(made) == str(UUID(int=made.int)) and made == UUID(int=made.int) for made in drawn)
+    assert hash(drawn[0]) == hash(UUID(int=drawn[0].int))

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import orjson
 import pytest
 import pytest_asyncio
 
+from api.connections.limits import SocketLimits
 from api.gate import LiveSocket
-from api.graphql_ws.limits import SocketLimits
 from domain.errors import RateLimited
 from domain.identity import Caller
 from tests.stream_client import EVENTS, raw_request, request
-from tests.toy_server import Toy, caller, toy_server
+from tests.toy_server import FakeGate, Toy, caller, toy_server
 from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -284,7 +284,7 @@ async def test_streams_of_strangers_are_counted_by_network() -> None:
             async with request(toy.port, HANG, token="ok:ada") as signed_in:
                 assert signed_in.status == 503  # as a handshake is: before anybody looks at who it is
         await at_rest(toy)
-        assert toy.live.refused_strangers == 2
+        assert toy.live.refusals["strangers_of_network"] == 2
 
 
 async def test_shutdown_cuts_all_streams_and_opens_no_more() -> None:
@@ -343,6 +343,77 @@ async def test_a_client_that_talks_into_its_stream_is_dropped(caplog: pytest.Log
             assert answer.finished is False
         await at_rest(toy)
     assert [record for record in caplog.records if record.exc_info or record.levelname == "ERROR"] == []
+
+
+BEHIND = b"GET /graphql?query=%7Bhello%7D HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(("method", "behind"), [("POST", BEHIND), ("GET", b"5\r\nhello\r\n")])
+async def test_nothing_is_kept_of_what_is_said_behind_a_stream(toy: Toy, method: str, behind: bytes) -> None:
+    """Nobody reads it while the stream lasts. A quarter of a megabyte for each would be cheap to fill us with, and of a client
+    whose words we leave in the kernel we do not hear that it left.
+    """
+    target, body = "/graphql?query=subscription%7Bhang%7D", orjson.dumps({"query": HANG})
+    length = {"content-length": str(len(body))} if method == "POST" else {}
+    headers = {"accept": EVENTS, "content-type": "application/json", **length}
+    async with raw_request(toy.port, method, target, headers, body + b"\r\n") as answer:
+        assert await answer.event() == ("next", {"data": {"hang": 0}})
+        answer.writer.write(b"\r\n" + behind)
+        await answer.rest()
+        assert answer.finished is False
+    await at_rest(toy)
+
+
+@pytest.mark.parametrize("framed", ["content-length: %d", "transfer-encoding: chunked"])
+async def test_nothing_is_kept_of_what_came_with_the_request(toy: Toy, framed: str) -> None:
+    """It is all the same in which packet it came."""
+    behind = BEHIND if "%" in framed else b"5\r\nhello\r\n"
+    framed = framed % 0 if "%" in framed else framed
+    reader, writer = await asyncio.open_connection("127.0.0.1", toy.port)
+    head = f"GET /graphql?query=subscription%7Bhang%7D HTTP/1.1\r\nhost: x\r\naccept: {EVENTS}\r\n{framed}\r\n\r\n"
+    writer.write(head.encode() + behind)
+    async with asyncio.timeout(20):
+        with suppress(ConnectionError):
+            while await reader.read(1024):
+                pass
+    writer.close()
+    await at_rest(toy)
+
+
+async def test_a_client_that_left_before_its_stream_began_leaves_none(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that is reloaded leaves while its token is looked at: a stream on which nothing happens would never learn of it, and
+    its user would be there for ever.
+    """
+    entered, release, told = asyncio.Event(), asyncio.Event(), toy.counts.started["sse"]
+    admit = FakeGate.admit
+
+    async def slowly(self: FakeGate, authorization: str | None) -> Caller | None:
+        entered.set()
+        await release.wait()
+        return await admit(self, authorization)
+
+    async def subscribe(*_: object) -> AsyncIterator[object]:
+        async def silence() -> AsyncIterator[object]:
+            await asyncio.Event().wait()
+            yield None
+
+        return silence()
+
+    monkeypatch.setattr(FakeGate, "admit", slowly)
+    monkeypatch.setattr(toy.engine, "subscribe", subscribe)
+    _, writer = await asyncio.open_connection("127.0.0.1", toy.port)
+    writer.write(
+        b"GET /graphql?query=subscription%7Bhang%7D HTTP/1.1\r\nHost: x\r\n"
+        b"Accept: text/event-stream\r\nAuthorization: Bearer ok:ada\r\n\r\n"
+    )
+    await entered.wait()
+    writer.transport.abort()
+    await until(lambda: not toy.server.server_state.connections)
+    release.set()
+    await until(lambda: not toy.server.server_state.tasks)
+    assert (len(toy.live), toy.counts.started["sse"]) == (0, told)
 
 
 async def test_a_user_who_opens_streams_without_end_is_told_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:

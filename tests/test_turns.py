@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from api.graphql_http import MUTATIONS_AT_ONCE as AT_ONCE
-from api.graphql_http import MUTATIONS_WAITING as WAITING
+from api.graphql_http.endpoint import MUTATIONS_AT_ONCE as AT_ONCE
+from api.graphql_http.endpoint import MUTATIONS_WAITING as WAITING
 from api.turns import Turns
 from domain.errors import RateLimited
 

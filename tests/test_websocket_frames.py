@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
 from api.websocket_frames import Cutter, framed, payload_of
+from tests.fuzz.wires import HANDSHAKE
 from tests.toy_server import Toy, toy_server
 from tests.waiting import DEADLINE, until
 
@@ -93,11 +94,7 @@ async def shaken_hands(toy: Toy) -> AsyncIterator[Client]:
     """A connection after the handshake."""
     reader, writer = await asyncio.open_connection("127.0.0.1", toy.port)
     writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    writer.write(
-        b"GET /graphql HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-        b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
-    )
+    writer.write(HANDSHAKE)
     await reader.readuntil(b"\r\n\r\n")
     try:
         yield Client(reader, writer)

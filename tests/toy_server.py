@@ -21,12 +21,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
-from api.gate import TokenExpired, TokenRefused
-from api.graphql_http import GraphQLHTTP
+from api.connections.limits import SocketLimits
+from api.connections.live import LiveSockets
+from api.gate import LiveSocket, TokenExpired, TokenRefused
+from api.graphql_http.endpoint import GraphQLHTTP
+from api.graphql_http.parsing import BodyLimits
+from api.graphql_http.streams import HEARTBEAT_SECONDS, StreamCounts, Streams
 from api.graphql_ws.endpoint import GraphQLWebSocket
-from api.graphql_ws.limits import SocketLimits
-from api.graphql_ws.live import LiveSockets
-from api.graphql_ws.socket import GraphQLSocket
+from api.operation_rates import NoRates, Rates
 from api.origins import Cors, Origins
 from api.uvicorn_protocol import uvicorn_settings
 from domain.errors import Conflict, Forbidden, NotFound, RateLimited, Unauthenticated, Unavailable
@@ -206,6 +208,22 @@ class Subscription:
             state.open_streams -= 1
 
     @strawberry.subscription
+    async def large(self, info: Info, filler: int) -> AsyncGenerator[str, None]:
+        """One event, and then nothing more for ever."""
+        state = info.context.state
+        state.open_streams += 1
+        try:
+            yield "x" * filler
+            await asyncio.Event().wait()
+        finally:
+            state.open_streams -= 1
+
+    @strawberry.subscription
+    async def resumed(self, info: Info) -> AsyncGenerator[str | None, None]:
+        """From which cursor."""
+        yield info.context.after
+
+    @strawberry.subscription
     async def breaks(self, kind: str) -> AsyncGenerator[int, None]:
         yield 1
         raise FAILURES[kind]
@@ -249,26 +267,26 @@ class FakeSockets:
     """Counts; fails for the users in `broken`, never answers for those in `stuck`, ends those in `revoked`."""
 
     def __init__(self) -> None:
-        self.opened_sockets: list[GraphQLSocket] = []
-        self.closed_sockets: list[GraphQLSocket] = []
+        self.opened_sockets: list[LiveSocket] = []
+        self.closed_sockets: list[LiveSocket] = []
         self.broken: set[UUID] = set()
         self.stuck: set[UUID] = set()
         self.revoked: set[UUID] = set()
 
-    async def opened(self, caller: Caller, socket: GraphQLSocket) -> None:
+    async def opened(self, caller: Caller, socket: LiveSocket) -> None:
         self.opened_sockets.append(socket)
         if caller.user_id in self.broken:
             raise ConnectionResetError
         if caller.user_id in self.stuck:
             await asyncio.Event().wait()
 
-    async def stands(self, socket: GraphQLSocket) -> bool:
+    async def stands(self, socket: LiveSocket) -> bool:
         assert socket.caller is not None
         if socket.caller.user_id in self.revoked:
             socket.close(4401, "revoked")
         return socket.caller.user_id not in self.revoked
 
-    async def closed(self, socket: GraphQLSocket) -> None:
+    async def closed(self, socket: LiveSocket) -> None:
         await asyncio.sleep(0)
         self.closed_sockets.append(socket)
 
@@ -283,6 +301,7 @@ class Toy:
     sockets: FakeSockets
     state: State
     server: uvicorn.Server
+    counts: StreamCounts
 
     @property
     def url(self) -> str:
@@ -350,6 +369,8 @@ async def toy_server(
     development: bool = False,
     allowed: tuple[str, ...] = (),
     introspection: bool = True,
+    heartbeat: float = HEARTBEAT_SECONDS,
+    rates: Rates | None = None,
 ) -> AsyncIterator[Toy]:
     """Serve the toy schema on a free port of the loopback."""
     engine = Engine(schema, introspection=introspection)
@@ -359,10 +380,19 @@ async def toy_server(
         return Desk(caller, after, state)
 
     gate, origins = FakeGate(), Origins.of(allowed, development=development)
-    websocket = GraphQLWebSocket(engine, gate, sockets, make_context, origins, live, limits or SocketLimits())
+    limits = limits or SocketLimits()
+    rates = rates or NoRates()
+    websocket = GraphQLWebSocket(engine, gate, sockets, make_context, origins, live, limits, rates=rates)
+    counts = StreamCounts()
+    streams = Streams(sockets, live, origins, counts, limits, heartbeat=heartbeat)
     app = Starlette(
         routes=[
-            Route("/graphql", GraphQLHTTP(engine, gate, make_context, frozenset({"hello"}), body_seconds=0.3)),
+            Route(
+                "/graphql",
+                GraphQLHTTP(
+                    engine, gate, make_context, streams, frozenset({"hello"}), BodyLimits(seconds=0.3), rates=rates
+                ),
+            ),
             WebSocketRoute("/graphql", websocket),
         ]
     )
@@ -375,7 +405,7 @@ async def toy_server(
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await until(lambda: server.started)
-        yield Toy(listener.getsockname()[1], engine, live, sockets, state, server)
+        yield Toy(listener.getsockname()[1], engine, live, sockets, state, server, counts)
     finally:
         server.should_exit = True
         await serving

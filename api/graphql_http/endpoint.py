@@ -15,7 +15,6 @@ from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from api.asking import Asker, NoRates
 from api.gate import TokenExpired, TokenRefused
 from api.graphql_http.media_types import CLASSIC, MODERN
 from api.graphql_http.multipart import MULTIPART
@@ -25,6 +24,7 @@ from api.graphql_http.refusals import Refused, refuse, too_many, unauthenticated
 from api.graphql_http.sse import EVENT_STREAM
 from api.graphql_http.stream import HEADERS, Stream
 from api.networks import network_of
+from api.operation_rates import NoRates, Requester
 from api.turns import Turns
 from domain.errors import RateLimited
 from schema.execution.documents import Rejected
@@ -33,11 +33,11 @@ from schema.execution.errors import failure, told
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from api.asking import Rates
     from api.gate import Gate, MakeContext
     from api.graphql_http.negotiation import Accepted
     from api.graphql_http.parsing import Operation
     from api.graphql_http.streams import Streams
+    from api.operation_rates import Rates
     from domain.identity import Caller
     from schema.execution.documents import Prepared
     from schema.execution.execute import Engine, Result
@@ -89,7 +89,9 @@ class GraphQLHTTP:
             raise refuse(406, f"The answer is {MODERN}, {CLASSIC}, {EVENT_STREAM} or {MULTIPART}: accept one of them.")
         operation = from_url(request) if request.method == "GET" else await from_body(request, self.body)
         caller, expired = await self._admit(request)
-        prepared = self._prepare(Asker(self.rates, caller.user_id if caller else None, network_of(request)), operation)
+        prepared = self._prepare(
+            Requester(self.rates, caller.user_id if caller else None, network_of(request)), operation
+        )
         # A client that puts its token on everything puts the expired one on `refreshSession`.
         if expired and not prepared.asks_only(operation.name, self.open_fields):
             raise unauthenticated("The access token has expired: refresh it.")
@@ -119,9 +121,9 @@ class GraphQLHTTP:
         except TokenRefused:
             raise unauthenticated("The access token is not valid.") from None
 
-    def _prepare(self, asker: Asker, operation: Operation) -> Prepared:
+    def _prepare(self, requester: Requester, operation: Operation) -> Prepared:
         try:
-            prepared = asker.prepare(
+            prepared = requester.prepare(
                 self.engine, operation.query, operation.extensions, operation.name, operation.variables
             )
         except RateLimited as limited:
@@ -164,4 +166,5 @@ def _refusal(refused: Refused, accept: Accepted) -> Response:
 
 
 def _json(status: int, result: Result, accept: Accepted, headers: dict[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(result), status, {**(headers or {}), "content-type": f"{accept.json}; charset=utf-8"})
+    sent = {**(headers or {}), "cache-control": "no-store", "content-type": f"{accept.json}; charset=utf-8"}
+    return Response(orjson.dumps(result), status, sent)

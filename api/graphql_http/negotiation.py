@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Kind = TypeVar("Kind")
 
+MOST = 64
+"""Entries that are read: browsers send ten, and nobody is counted yet who sends thirty thousand."""
+
 _QUALITY = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?", re.ASCII)
 
 
@@ -45,7 +48,7 @@ def accepted(headers: list[str]) -> Accepted:
         return Accepted(CLASSIC, None)
     named: dict[str, float] = {}
     streams: dict[Framing, float] = {}
-    for entry in ",".join(headers).split(","):
+    for entry in ",".join(headers).split(",", MOST)[:MOST]:
         name, parameters = media_type(entry)
         quality = parameters.get("q", "1")
         weight = float(quality) if _QUALITY.fullmatch(quality) else 0.0

@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 
 import orjson
 
+from api.connections.closing import Close
+from api.connections.outlet import Outlet
 from api.graphql_http.refusals import too_many, unauthenticated, unavailable
 from api.graphql_http.wire import HTTPWire
-from api.graphql_ws.messages import Close
-from api.graphql_ws.outlet import Outlet
 from api.networks import network_of
 from domain.errors import RateLimited
 from schema.execution.errors import failure, told

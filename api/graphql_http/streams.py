@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from api.clock import utc_now
+from api.connections.limits import SocketLimits
 from api.graphql_http.multipart import PAYLOADS
 from api.graphql_http.refusals import refuse, unavailable
 from api.graphql_http.sse import EVENTS
-from api.graphql_ws.limits import SocketLimits
 from api.networks import network_of
 from schema.scalars import LONGEST_CURSOR
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from api.connections.live import LiveSockets
     from api.gate import Sockets
-    from api.graphql_ws.live import LiveSockets
     from api.origins import Origins
     from domain.ports import Clock
 
@@ -65,7 +65,7 @@ class Streams:
         if self.live.draining:
             raise unavailable("The server restarts: try again.")
         if self.live.strangers(network_of(request)) >= self.limits.strangers:
-            self.live.refused_strangers += 1
+            self.live.refusals["strangers_of_network"] += 1
             raise unavailable("Too many streams of this network on which nobody is signed in: try again.")
 
     def cursor(self, request: Request) -> str | None:

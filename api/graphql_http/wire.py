@@ -6,9 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import h11
+from starlette.requests import ClientDisconnect
 
-from api.buffers import CLOSE_SECONDS, bound, drop, outstanding
-from api.waiters import Gate
+from api.connections.buffers import CLOSE_SECONDS, bound, drop, outstanding
+from api.connections.slim import SlimEvent
+from api.uvicorn_http import EMPTY_LINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 class HTTPWire:
     """The `Writer` of a response's body, once that has begun.
 
-    `lost` is called once the client has gone, or was dropped.
+    `lost` is called once the client has gone, or was dropped. Raises `ClientDisconnect` if it has gone already. One that says more
+    than its request is dropped: nobody would hear it, and it would be kept as long as the stream lasts.
     """
 
     heard_at = 0.0
@@ -29,16 +32,21 @@ class HTTPWire:
 
     def __init__(self, scope: Scope, lost: Callable[[], None]) -> None:
         self._protocol: ParleyHTTPProtocol = scope["state"]["parley"]()
-        self._transport = self._protocol.transport
+        protocol, cycle = self._protocol, self._protocol.cycle
+        if cycle.disconnected:
+            raise ClientDisconnect
+        self._transport = protocol.transport
         self._on_lost = lost
         self._written = 0
-        self.writable = Gate()
+        self.writable = SlimEvent()
         self.gone = asyncio.Event()
-        self._protocol.wire = self
-        if self._transport.is_closing():
-            self.gone.set()
-        else:
+        protocol.wire = self
+        cycle.body.clear()  # Of a GET: nobody has read it.
+        if cycle.more_body or protocol.conn.trailing_data[0].strip(EMPTY_LINES):
+            drop(self._transport)
+        elif not self._transport.is_closing():
             bound(self._transport)
+            protocol.flow.resume_reading()  # Uvicorn stops when a request is followed by anything.
 
     @property
     def outstanding(self) -> int:

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
-from api.asking import NoRates
 from api.clock import utc_now
-from api.graphql_ws.limits import SocketLimits
-from api.graphql_ws.messages import SUBPROTOCOL, Close
+from api.connections.closing import Close
+from api.connections.limits import SocketLimits
+from api.graphql_ws.messages import SUBPROTOCOL
 from api.graphql_ws.socket import GraphQLSocket
 from api.networks import network_of
+from api.operation_rates import NoRates
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from api.asking import Rates
+    from api.connections.live import LiveSockets
     from api.gate import Gate, MakeContext, Sockets
-    from api.graphql_ws.live import LiveSockets
+    from api.operation_rates import Rates
     from api.origins import Origins
     from domain.ports import Clock
     from schema.execution.execute import Engine
@@ -56,7 +57,7 @@ class GraphQLWebSocket:
             await _unavailable(send)
             return
         if self.live.strangers(network_of(HTTPConnection(scope))) >= self.limits.strangers:
-            self.live.refused_strangers += 1
+            self.live.refusals["strangers_of_network"] += 1
             await _unavailable(send)
             return
         if SUBPROTOCOL not in scope["subprotocols"]:

@@ -6,11 +6,11 @@ The protocol: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
+from api.connections.closing import Close
 from schema.execution.persisted import is_persisted
 from schema.scalars import LONGEST_CURSOR
 
@@ -18,22 +18,6 @@ SUBPROTOCOL = "graphql-transport-ws"
 
 MAX_ID = 128
 """Characters of an operation's ID; clients use UUIDs or counters."""
-
-
-class Close(IntEnum):
-    """Why a socket was closed. graphql-ws retries EXPIRED, INIT_TIMEOUT, RESTART and TRY_AGAIN, and gives up on the
-    rest.
-    """
-
-    RESTART = 1012
-    TRY_AGAIN = 1013
-    MALFORMED = 4400
-    UNAUTHORIZED = 4401
-    EXPIRED = 4403
-    SUBPROTOCOL = 4406
-    INIT_TIMEOUT = 4408
-    DUPLICATE_ID = 4409
-    TOO_MANY = 4429
 
 
 class Refused(Exception):
@@ -53,9 +37,8 @@ class ConnectionInit:
     after: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Subscribe:
-    """Any operation, not only a subscription."""
+class Subscribe(NamedTuple):
+    """Any operation, not only a subscription. A tuple, because there is one for each signal: it is made in a fifth of the time."""
 
     id: str
     query: str | None

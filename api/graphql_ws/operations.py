@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from graphql import OperationType
 
-from api.graphql_ws.messages import Close, Refused, complete_frame, error_frame, next_frame
+from api.connections.closing import Close
+from api.graphql_ws.messages import Refused, complete_frame, error_frame, next_frame
 from domain.errors import RateLimited
 from schema.execution.documents import Rejected
 from schema.execution.errors import failure, told
@@ -18,11 +19,11 @@ from schema.execution.errors import failure, told
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from api.asking import Asker
-    from api.graphql_ws.limits import SocketLimits
-    from api.graphql_ws.live import LiveSockets
+    from api.connections.limits import SocketLimits
+    from api.connections.live import LiveSockets
+    from api.connections.outlet import Outlet
     from api.graphql_ws.messages import Subscribe
-    from api.graphql_ws.outlet import Outlet
+    from api.operation_rates import Requester
     from schema.execution.documents import Prepared
     from schema.execution.execute import Engine, Result
 
@@ -62,7 +63,7 @@ class Operations:
         limits: SocketLimits,
         live: LiveSockets,
         *,
-        asker: Asker,
+        requester: Requester,
         stands: Callable[[], Awaitable[bool]],
     ) -> None:
         self._engine = engine
@@ -70,14 +71,14 @@ class Operations:
         self._outlet = outlet
         self._limits = limits
         self._live_sockets = live
-        self._asker = asker
+        self._requester = requester
         self._stands = stands
-        self._spare = live.spare
+        self._eager = live.eager
         self._live: dict[str, _Operation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._concurrent = 0
         self._waiting: deque[_Operation] = deque()
-        self._waiting_characters = 0
+        self._waiting_bytes = 0
         self._lane: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -91,7 +92,7 @@ class Operations:
         if frame.id in self._live:
             raise Refused(Close.DUPLICATE_ID, f"Subscriber for {frame.id} already exists")
         try:
-            prepared = self._asker.prepare(
+            prepared = self._requester.prepare(
                 self._engine, frame.query, frame.extensions, frame.operation_name, frame.variables
             )
         except RateLimited as limited:
@@ -142,21 +143,20 @@ class Operations:
     def _queue(self, operation: _Operation) -> bytes | None:
         size = operation.size
         if self._waiting and (
-            len(self._waiting) >= self._limits.mutations
-            or self._waiting_characters + size > self._limits.mutation_characters
+            len(self._waiting) >= self._limits.mutations or self._waiting_bytes + size > self._limits.mutation_bytes
         ):
             self._live_sockets.refusals["mutations_of_socket"] += 1
             return _too_many(operation.id, "Too many mutations of this socket wait for their turn.")
         self._live[operation.id] = operation
         self._waiting.append(operation)
-        self._waiting_characters += size
+        self._waiting_bytes += size
         return None
 
     async def _run_lane(self, operation: _Operation) -> None:
         await self._once(operation)
         while self._waiting:
             operation = self._waiting.popleft()
-            self._waiting_characters -= operation.size
+            self._waiting_bytes -= operation.size
             if self._is_live(operation):
                 await self._once(operation)
         self._lane = None
@@ -205,7 +205,9 @@ class Operations:
                     if "data" not in event.result:
                         await self._finish(operation, error_frame(operation.id, event.result["errors"]))
                         return
-                    if not await self._next(operation, event.encoded):
+                    if not (self._outlet.free or await self._outlet.ready()) or not self._next(
+                        operation, event.encoded
+                    ):
                         return
                     if event.delivered is not None:
                         event.delivered()
@@ -213,10 +215,8 @@ class Operations:
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is told that its stream ended
             await self._finish(operation, error_frame(operation.id, [told(error)]))
 
-    async def _next(self, operation: _Operation, encoded: bytes) -> bool:
-        if not (self._outlet.free or await self._outlet.ready()) or not self._is_live(operation):
-            return False
-        if not self._outlet.write(next_frame(operation.id, encoded)):
+    def _next(self, operation: _Operation, encoded: bytes) -> bool:
+        if not self._is_live(operation) or not self._outlet.write(next_frame(operation.id, encoded)):
             return False
         self._live_sockets.delivered += 1
         return True
@@ -237,7 +237,7 @@ class Operations:
 
     def _begun(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         """The task that goes on with it, if it has to wait."""
-        task = self._spare.begin(work)
+        task = self._eager.begin(work)
         return None if task is None else self._tracked(task)
 
     def _tracked(self, task: asyncio.Task[None]) -> asyncio.Task[None]:

@@ -10,12 +10,13 @@ from uuid import UUID, uuid4
 import structlog
 from starlette.requests import HTTPConnection
 
-from api.asking import Asker
+from api.connections.closing import Close
+from api.connections.outlet import Outlet
 from api.gate import TokenExpired, TokenRefused
-from api.graphql_ws.messages import ACK, PING, Close, Complete, ConnectionInit, Ping, Refused, Subscribe, parse
+from api.graphql_ws.messages import ACK, PING, Complete, ConnectionInit, Ping, Refused, Subscribe, parse
 from api.graphql_ws.operations import Operations
-from api.graphql_ws.outlet import Outlet
 from api.networks import network_of
+from api.operation_rates import Requester
 from api.uvicorn_protocol import Disconnected
 from schema.execution.errors import told
 
@@ -110,7 +111,7 @@ class GraphQLSocket:
             self._verdict = self._verdict or (refused.code, refused.reason)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not look like a broken network
             told(error)
-            self._verdict = self._verdict or (1011, "Internal server error")
+            self._verdict = self._verdict or (Close.FAULT, "Internal server error")
         except asyncio.CancelledError:
             # In this task and not one of its own, which would cost every idle socket 2 KB.
             if self._verdict is None or reader is None or reader.uncancel() > 0:
@@ -164,14 +165,14 @@ class GraphQLSocket:
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is to come back, which 1011 and 4500 forbid
             told(error)
             raise Refused(Close.TRY_AGAIN, "The service is not available: try again.") from None
-        asker = Asker(self._server.rates, self.caller.user_id if self.caller else None, self.network)
+        requester = Requester(self._server.rates, self.caller.user_id if self.caller else None, self.network)
         self._operations = Operations(
             self._server.engine,
             context,
             self._outlet,
             self._limits,
             self._server.live,
-            asker=asker,
+            requester=requester,
             stands=self._stands,
         )
         self._next_beat()

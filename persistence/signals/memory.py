@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
-from uuid import UUID, uuid4
+from uuid import UUID
+
+from asyncpg.pgproto import pgproto
 
 from domain.errors import NotFound
 from domain.events import SignalReceived
@@ -23,6 +26,9 @@ REMEMBERED_FOR: Final = timedelta(minutes=10)
 SENDER_LIMIT: Final = 4096
 """Client IDs remembered of one sender, the newest: fifty seconds of the highest sustained rate, and retries come within seconds."""
 TOTAL_LIMIT: Final = 200_000
+
+ID_BYTES: Final = 16
+POOL_BYTES: Final = 256 * ID_BYTES
 
 _Key = tuple[UUID, str]
 
@@ -72,13 +78,40 @@ def _seats(room: Room, sender_id: UUID, to: UUID) -> tuple[Member, Member]:
     return sender, receiver
 
 
+class RandomIds:
+    """Makes random IDs (RFC 9562, version 4), and asks the system for the randomness of many at once: to ask for one takes longer
+    than all else about it. They are of the class of the database's IDs, which is written in C. Not to be shared with a process that
+    is forked.
+    """
+
+    __slots__ = ("_left", "_pool")
+
+    def __init__(self) -> None:
+        self._pool = b""
+        self._left = 0
+
+    def __call__(self) -> UUID:
+        if not self._left:
+            self._fill()
+        end = self._left
+        self._left = start = end - ID_BYTES
+        return pgproto.UUID(self._pool[start:end])
+
+    def _fill(self) -> None:
+        pool = bytearray(os.urandom(POOL_BYTES))
+        for start in range(0, POOL_BYTES, ID_BYTES):
+            pool[start + 6] = pool[start + 6] & 0x0F | 0x40
+            pool[start + 8] = pool[start + 8] & 0x3F | 0x80
+        self._pool, self._left = bytes(pool), POOL_BYTES
+
+
 class MemorySignalPost:
     """See `ports.SignalPost`."""
 
-    def __init__(self, inbox: MemoryInbox, directory: Directory, *, new_id: Callable[[], UUID] = uuid4) -> None:
+    def __init__(self, inbox: MemoryInbox, directory: Directory, *, new_id: Callable[[], UUID] | None = None) -> None:
         self._inbox = inbox
         self._directory = directory
-        self._new_id = new_id
+        self._new_id = new_id or RandomIds()
         self._acknowledged = _Acknowledged()
 
     async def post(
@@ -103,18 +136,15 @@ class MemorySignalPost:
             return signal_id
 
         while True:
-            room = self._directory.cached_room_of_member(to)
+            cached = self._directory.cached_room_of_member(to)
+            room = cached or await self._directory.room_of_member(to)
             if room is None:
-                room = await self._directory.room_of_member(to)
-                if room is None:
-                    raise NotFound
-            elif self._inbox.free(sender_id):
+                raise NotFound
+            sender, receiver = _seats(room, sender_id, to)
+            if cached is not None and self._inbox.free(sender_id) and self._inbox.free(receiver.user_id):
                 # Nothing awaits from the look into the cache to the append, and nobody is changing what these two may do.
-                sender, receiver = _seats(room, sender_id, to)
-                if self._inbox.free(receiver.user_id):
-                    return append(room, sender, receiver)
-            receiver_id = _seats(room, sender_id, to)[1].user_id
-            async with self._inbox.hold(sorted((sender_id, receiver_id))):
+                return append(room, sender, receiver)
+            async with self._inbox.hold(sorted((sender_id, receiver.user_id))):
                 current = self._directory.cached_room_of_member(to)
                 if current is not None:
                     return append(current, *_seats(current, sender_id, to))

@@ -29,16 +29,19 @@ from graphql import (
 )
 from graphql.utilities.coerce_input_value import coerce_default_value
 
+from domain.chat import MOST_AT_ONCE, USUAL_AT_ONCE
+from domain.rooms.invites import LARGEST
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from graphql import DocumentNode, GraphQLNamedType, GraphQLSchema, SelectionSetNode, ValueNode
 
-LISTED = 16
+LISTED = LARGEST
 """Objects in a list without pages: as many as a room seats."""
-USUAL_PAGE = 50
+USUAL_PAGE = USUAL_AT_ONCE
 """Edges of a page whose size nobody gave, where the schema has no default for it."""
-LARGEST_PAGE = 100
+LARGEST_PAGE = MOST_AT_ONCE
 """More are refused by every use case, so more are never shown."""
 MUTATION = 10
 PAGING = frozenset({"first", "last"})

@@ -32,6 +32,7 @@ from graphql import (
 from graphql.utilities.coerce_input_value import coerce_default_value
 from strawberry.relay.types import GlobalID
 from strawberry.schema.compat import is_scalar
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.base import StrawberryList, StrawberryMaybe, StrawberryOptional, has_object_definition
 from strawberry.types.enum import StrawberryEnumDefinition, has_enum_definition
 from strawberry.types.lazy_type import LazyType
@@ -39,7 +40,6 @@ from strawberry.types.unset import UNSET
 
 if TYPE_CHECKING:
     from graphql import GraphQLInputType
-    from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 Coerce: TypeAlias = Callable[[Any], Any]
 Convert: TypeAlias = Callable[[Any], Any]
@@ -129,8 +129,10 @@ class Inputs:
                 raise Unusual
             default = coerce_default_value(field)
             fields.append((name, self.coercer(field.type), default, is_required_input_field(field)))
-        finish = None if type_.out_type is GraphQLInputObjectType.out_type else type_.out_type
         one_of = type_.is_one_of
+        # What Strawberry makes of a `@oneOf` input is to look whether exactly one is given, which is done here already.
+        known = type_.out_type is GraphQLInputObjectType.out_type or (one_of and _is_strawberrys(type_.out_type))
+        finish = None if known else type_.out_type
 
         def coerce(value: Any) -> Any:  # noqa: ANN401 - what a client gave
             if type(value) is not dict:
@@ -202,6 +204,10 @@ class Inputs:
             return type_(**given)
 
         return convert
+
+
+def _is_strawberrys(out_type: Callable[..., Any]) -> bool:
+    return out_type.__module__ == GraphQLCoreConverter.__module__
 
 
 def _or_null(coerce: Coerce) -> Coerce:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from tests.acceptance import documents
 from tests.acceptance.client import Api
 from tests.acceptance.server import Server
 from tests.stream_client import PAYLOADS, Response, request
-from tests.waiting import until
+from tests.waiting import Stopwatch, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -122,9 +121,9 @@ async def test_a_stop_waits_for_no_stream(lived_in: LivedIn, tmp_path: Path) -> 
                 for accept in ("text/event-stream", PAYLOADS)
             ]
             await sees(streams[0], "MatchSnapshot")
-            began = time.monotonic()
-            assert await asyncio.to_thread(server.terminate) == 0
-            assert time.monotonic() - began < 20
+            with Stopwatch() as watch:
+                assert await asyncio.to_thread(server.terminate) == 0
+                assert watch.seconds < 20
             for stream in streams:
                 await stream.rest()
                 assert stream.finished is False

@@ -19,7 +19,7 @@ from tests.acceptance import documents
 from tests.acceptance.client import JSON, Api, GraphQLFailure, Person, Socket, Subscription
 from tests.acceptance.cluster import SCALED, Deployment
 from tests.acceptance.conftest import Newcomer, meet
-from tests.waiting import DEADLINE, until
+from tests.waiting import DEADLINE, Stopwatch, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,9 +99,9 @@ def silence(request: pytest.FixtureRequest, bus: Valkey | Notify) -> Iterator[Si
 @contextmanager
 def reached(within: float = AT_MOST) -> Iterator[None]:
     """What is waited for inside is there in time. Measured and not cut off, so that a failure says by how much."""
-    began = time.monotonic()
-    yield
-    took = time.monotonic() - began
+    with Stopwatch() as watch:
+        yield
+        took = watch.seconds
     assert took <= within, f"{took:.2f} s"
 
 

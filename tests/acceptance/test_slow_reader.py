@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,7 +18,7 @@ from tests.acceptance import documents
 from tests.acceptance.client import Person, Seat, Socket, Subscription
 from tests.acceptance.cluster import Cluster
 from tests.acceptance.conftest import Newcomer, meet
-from tests.waiting import until
+from tests.waiting import Stopwatch, until
 
 if TYPE_CHECKING:
     from tests.acceptance.server import Server
@@ -81,9 +80,9 @@ def dropped(frozen: Socket) -> bool:
 
 async def closed(frozen: Socket) -> float:
     """Waits until the server has torn the connection; returns how many seconds that took, however long others take meanwhile."""
-    began = time.monotonic()
-    await until(lambda: dropped(frozen), 2 * CLOSED_WITHIN)
-    return time.monotonic() - began
+    with Stopwatch() as watch:
+        await until(lambda: dropped(frozen), 4 * CLOSED_WITHIN)
+        return watch.seconds
 
 
 async def send(sender: Person, to: str, count: int) -> None:
@@ -155,10 +154,10 @@ async def watched(pids: list[int]) -> AsyncIterator[dict[int, int]]:
 async def others_talk(one: Person, other: Person, seat: Seat, worst: list[float]) -> None:
     """Two who have nothing to do with it signal all the time; notes how long the slowest took."""
     while True:
-        began = time.monotonic()
-        await one.send(seat.partner_id, {"offer": {"sdp": "prompt"}})
-        await other.inbox.until("SignalReceived")
-        worst.append(time.monotonic() - began)
+        with Stopwatch() as watch:
+            await one.send(seat.partner_id, {"offer": {"sdp": "prompt"}})
+            await other.inbox.until("SignalReceived")
+            worst.append(watch.seconds)
         await asyncio.sleep(0.02)
 
 

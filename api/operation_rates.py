@@ -1,4 +1,4 @@
-"""Who asks for an operation, and whether they may: often enough for nobody, and cheap enough, before it runs."""
+"""How many operations a user and a network may begin, looked at before each of them runs."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ class NoRates:
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """A request or a socket, as rates see it: one for all that it asks."""
+class Requester:
+    """Whose operations those of a request or a socket are, and what they cost: one for all of a socket."""
 
     rates: Rates
     user_id: UUID | None

@@ -7,8 +7,8 @@ import random
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from api.graphql_ws.messages import Close
-from api.graphql_ws.spare import Spare
+from api.connections.closing import Close
+from api.connections.eager import EagerTasks
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -23,7 +23,7 @@ class LiveSockets:
         self._all: set[LiveSocket] = set()
         self._by_user: dict[UUID, dict[LiveSocket, None]] = {}
         self._strangers: Counter[str] = Counter()
-        self.spare = Spare()
+        self.eager = EagerTasks()
         """For operations of all sockets."""
         self._empty = asyncio.Event()
         self._empty.set()
@@ -31,10 +31,10 @@ class LiveSockets:
         """New handshakes are refused with 503."""
         self.accepted = 0
         self.refused_origins = 0
-        self.refused_strangers = 0
-        """Handshakes refused with 503 because their network had too many sockets on which nobody was signed in."""
-        self.refusals = Counter({"sockets_of_user": 0, "operations_of_socket": 0, "mutations_of_socket": 0})
-        """What was too much for a user or a socket, by limit."""
+        self.refusals = Counter(
+            dict.fromkeys(("strangers_of_network", "sockets_of_user", "operations_of_socket", "mutations_of_socket"), 0)
+        )
+        """What was too much for a network, a user or a socket, by limit."""
         self.delivered = 0
         """`next` frames written."""
         self.aborted_slow = 0

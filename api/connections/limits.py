@@ -21,8 +21,8 @@ class SocketLimits:
     """Queries and subscriptions at once. Those that still unwind count too, from four times as many on."""
     mutations: int = 256
     """Mutations waiting for the one that runs: a burst of candidates arrives faster than it is stored."""
-    mutation_characters: int = 1024 * 1024
-    """All frames of waiting mutations together."""
+    mutation_bytes: int = 1024 * 1024
+    """Of all frames of waiting mutations together."""
     mutation_grace: float = 5.0
     """What a running mutation is given to finish when its socket has gone: its client cannot tell whether it
     happened, and cancelling it would cost a database connection.

@@ -8,9 +8,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from api.buffers import Writer
-    from api.graphql_ws.limits import SocketLimits
-    from api.graphql_ws.live import LiveSockets
+    from api.connections.buffers import Writer
+    from api.connections.limits import SocketLimits
+    from api.connections.live import LiveSockets
 
 LOOKS = 10
 """How often, within the deadline, it is looked at whether a client took something: with one look at its end, what a client took at

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable
 
-    from api.waiters import Gate
+    from api.connections.slim import SlimEvent
 
 WRITE_BUFFER = 8 * 1024
 """Bytes that may wait in this process before senders do. Fewer than 64 of our smallest events; one offer of
@@ -38,7 +38,7 @@ RESET = struct.pack("ii", 1, 0)
 class Writer(Protocol):
     """A connection that can be written to, no faster than its client takes it."""
 
-    writable: Gate
+    writable: SlimEvent
     """Clear while the write buffer is over its limit."""
     heard_at: float
     """When bytes last arrived, by the loop's clock."""
@@ -73,7 +73,7 @@ def outstanding(transport: asyncio.Transport) -> int:
     held = bytearray(4)
     connection = transport.get_extra_info("socket")
     if sys.platform == "linux" and connection is not None:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # It is closed.
             fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, held)
     return transport.get_write_buffer_size() + int.from_bytes(held, sys.byteorder)
 

@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from api.asking import NEW_CHARACTERS, Asker, OperationRates, Rates
 from api.buckets import SWEEP_AT_LEAST, LocalThrottle
+from api.operation_rates import NEW_CHARACTERS, OperationRates, Rates, Requester
 from api.rate import Rate
-from api.shared_rates import SetRateLimits, SharedRates
+from api.shared_rates import ConfiguredRateLimits, SharedRates
 from domain.errors import RateLimited
 from schema.execution.documents import Prepared, Rejected
 from schema.execution.execute import Engine
@@ -75,9 +75,9 @@ def test_buckets_that_are_full_again_take_no_memory() -> None:
     assert len(rates._networks) <= SWEEP_AT_LEAST + 1
 
 
-def asked(asker: Asker, engine: Engine, text: str) -> Prepared | Rejected:
+def asked(requester: Requester, engine: Engine, text: str) -> Prepared | Rejected:
     """As a transport asks."""
-    return asker.prepare(engine, text, None, None, None)
+    return requester.prepare(engine, text, None, None, None)
 
 
 def cost_of(text: str, *, known: bool = True) -> float:
@@ -86,7 +86,7 @@ def cost_of(text: str, *, known: bool = True) -> float:
     if known:
         engine.documents.prepare(text)
     rates = OperationRates(LARGE, LARGE, lambda: now)
-    asked(Asker(rates, ADA, "n"), engine, text)
+    asked(Requester(rates, ADA, "n"), engine, text)
     return rates._users._full_at[ADA.int]
 
 
@@ -113,10 +113,10 @@ def test_work_that_was_done_is_owed() -> None:
     """The last operation of a burst may be the dearest text: it counts all the same."""
     engine, now = Engine(schema), 0.0
     rates = OperationRates(Rate(2, 1), LARGE, lambda: now)
-    asker = Asker(rates, ADA, "n")
-    assert isinstance(asked(asker, engine, "{ hello } #" + "x" * 640), Prepared)
+    requester = Requester(rates, ADA, "n")
+    assert isinstance(asked(requester, engine, "{ hello } #" + "x" * 640), Prepared)
     with pytest.raises(RateLimited) as limited:
-        asked(asker, engine, "{ hello }")
+        asked(requester, engine, "{ hello }")
     assert limited.value.retry_after > 9
 
 
@@ -194,7 +194,7 @@ class Taken:
 async def test_what_is_set_takes_the_place_of_what_a_use_case_asks() -> None:
     """Limits across workers are counted by PostgreSQL with the operator's figures."""
     taken = Taken()
-    limits = SetRateLimits(taken, SharedRates(accounts=Rate(100, 50, timedelta(minutes=1))))
+    limits = ConfiguredRateLimits(taken, SharedRates(accounts=Rate(100, 50, timedelta(minutes=1))))
     await limits.take("accounts:x", burst=60, period=timedelta(minutes=10))
     await limits.check("claims:a:b", burst=20, period=timedelta(hours=1))
     await limits.take("others:x", burst=3, period=timedelta(hours=2))
