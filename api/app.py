@@ -59,7 +59,15 @@ def application(settings: Settings, parts: Parts, exposition: Callable[[], bytes
         settings.socket_limits,
         now=parts.services.clock,
     )
-    over_http = GraphQLHTTP(parts.engine, parts.admission, parts.context, streams, OPEN_FIELDS, rates=parts.rates)
+    over_http = GraphQLHTTP(
+        parts.engine,
+        parts.admission,
+        parts.context,
+        streams,
+        OPEN_FIELDS,
+        turns=parts.turns,
+        rates=parts.rates,
+    )
     over_websocket = GraphQLWebSocket(
         parts.engine,
         parts.admission,

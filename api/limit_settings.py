@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode
 
 from api.buckets import USUAL, ThrottleRates
 from api.connections.limits import SocketLimits
+from api.graphql_http.endpoint import MUTATIONS_WAITING
 from api.operation_rates import OF_NETWORK, OF_USER
 from api.rate import Rate
 from api.shared_rates import SHARED, SharedRates
@@ -52,6 +53,7 @@ class LimitSettings(BaseSettings):
     strangers_per_network: int = Field(default=SOCKETS.strangers, ge=1, le=1_000_000)
     operations_per_socket: int = Field(default=SOCKETS.operations, ge=1, le=1_000)
     mutations_per_socket: int = Field(default=SOCKETS.mutations, ge=1, le=10_000)
+    mutations_per_user: int = Field(default=MUTATIONS_WAITING, ge=0, le=10_000)
     rate_operations_of_user: RateText = OF_USER
     rate_operations_of_network: RateText = OF_NETWORK
     rate_signals: RateText = USUAL.signals

@@ -17,6 +17,7 @@ from api.admission import Admission
 from api.buckets import LocalThrottle, NoThrottle
 from api.connections.live import LiveSockets
 from api.franking import DerivedFrankingKeys
+from api.graphql_http.endpoint import UserTurns
 from api.graphql_http.streams import StreamCounts
 from api.invites import InviteCodes
 from api.leader import Leader
@@ -104,6 +105,7 @@ class Parts:
     reaper: Reaper
     bus: ReliableBroadcast
     rates: Rates
+    turns: UserTurns
     refusing: tuple[Refusing, ...]
     """What counts how often it refused, beside documents and sockets."""
     live: LiveSockets = field(default_factory=LiveSockets)
@@ -153,6 +155,7 @@ async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> A
     shared = (
         ConfiguredRateLimits(PostgresRateLimits(database.reading), settings.shared_rates) if limited else NoRateLimits()
     )
+    turns = UserTurns(settings.mutations_per_user)
     matcher = Matcher(transact=database.transact, read=database.read, clock=clock, new_id=uuid4)
     pokes = Pokes(bus, matcher.poke)
     reached = Reached(transact=database.transact, clock=clock)
@@ -223,7 +226,8 @@ async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> A
         reaper,
         bus,
         rates,
-        tuple(part for part in (rates, throttle, shared) if isinstance(part, Refusing)),
+        turns,
+        tuple(part for part in (rates, turns, throttle, shared) if isinstance(part, Refusing)),
     )
     async with AsyncExitStack() as running:
         running.push_async_callback(database.close)

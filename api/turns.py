@@ -25,10 +25,11 @@ class _Turn:
 class Turns:
     """Lets `at_once` of each key go on, and `waiting` more wait. As it is made without arguments it is `ports.OneByOne`.
 
-    Keys that nobody wants take no place.
+    Keys that nobody wants take no place. `refused` counts since the start.
     """
 
     def __init__(self, at_once: int = 1, waiting: float = math.inf) -> None:
+        self.refused = 0
         self._at_once = at_once
         self._most = at_once + waiting
         self._turns: dict[Hashable, _Turn] = {}
@@ -44,6 +45,7 @@ class Turns:
         if turn is None:
             turn = self._turns[key] = _Turn(asyncio.Semaphore(self._at_once))
         if turn.wanted >= self._most:
+            self.refused += 1
             raise RateLimited(RETRY_SECONDS)
         turn.wanted += 1
         try:

@@ -11,6 +11,7 @@ import pytest
 
 from api.buckets import ThrottleRates
 from api.connections.live import LiveSockets
+from api.graphql_http.endpoint import UserTurns
 from api.limit_settings import LimitSettings
 from api.operation_rates import OperationRates
 from api.rate import Rate
@@ -69,7 +70,7 @@ def test_every_limit_is_in_the_table_with_its_default(name: str) -> None:
 
 def test_every_limit_by_which_refusals_are_counted_is_in_the_table() -> None:
     """The metric says which limit it was: the table says what that is."""
-    counted = {*DOCUMENT_LIMITS, *LiveSockets().refusals, *OperationRates().refusals}
+    counted = {*DOCUMENT_LIMITS, *LiveSockets().refusals, *OperationRates().refusals, *UserTurns().refusals}
     counted |= {*ThrottleRates._fields, *SharedRates._fields}
     table = GUIDE.partition("## Limits")[2].partition("\n## ")[0]
     told = {name for line in table.splitlines() for name in re.findall(r"`([a-z_]+)`", "|".join(line.split("|")[4:5]))}

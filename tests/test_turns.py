@@ -9,7 +9,7 @@ import pytest
 
 from api.graphql_http.endpoint import MUTATIONS_AT_ONCE as AT_ONCE
 from api.graphql_http.endpoint import MUTATIONS_WAITING as WAITING
-from api.turns import Turns
+from api.graphql_http.endpoint import UserTurns
 from domain.errors import RateLimited
 
 ADA, BEN = UUID(int=1), UUID(int=2)
@@ -17,7 +17,7 @@ ADA, BEN = UUID(int=1), UUID(int=2)
 
 async def test_one_user_never_holds_more_than_their_share_and_hinders_nobody() -> None:
     """A script that fires hundreds of requests at once waits for itself, and everybody else's buttons go on working."""
-    turns, running, most, go = Turns(AT_ONCE, WAITING), 0, 0, asyncio.Event()
+    turns, running, most, go = UserTurns(WAITING), 0, 0, asyncio.Event()
 
     async def work(user: UUID) -> None:
         nonlocal running, most
@@ -34,6 +34,7 @@ async def test_one_user_never_holds_more_than_their_share_and_hinders_nobody() -
         async with turns.turn(ADA):
             pass
     assert refused.value.retry_after > 0
+    assert turns.refusals == {"mutations_of_user": 1}
     async with turns.turn(BEN):
         pass
     tasks[-1].cancel()

@@ -31,6 +31,8 @@ from schema.execution.documents import Rejected
 from schema.execution.errors import failure, told
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import Receive, Scope, Send
 
     from api.gate import Gate, MakeContext
@@ -46,6 +48,19 @@ MUTATIONS_AT_ONCE = 2
 """Of one user, who else takes all connections of the pool while they wait for their own inbox. With one on each of five sockets,
 that is seven of the ten."""
 MUTATIONS_WAITING = 32
+"""Of one user, beside those under way."""
+
+
+class UserTurns(Turns):
+    """Mutations of each user, `MUTATIONS_AT_ONCE`, while `waiting` more wait."""
+
+    def __init__(self, waiting: int = MUTATIONS_WAITING) -> None:
+        super().__init__(MUTATIONS_AT_ONCE, waiting)
+
+    @property
+    def refusals(self) -> Mapping[str, int]:
+        """How often since the start, by limit."""
+        return {"mutations_of_user": self.refused}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +77,7 @@ class GraphQLHTTP:
     open_fields: frozenset[str] = frozenset()
     """Root fields that need nobody signed in: with an expired token they are answered as without one."""
     body: BodyLimits = field(default_factory=BodyLimits)
-    turns: Turns = field(default_factory=lambda: Turns(MUTATIONS_AT_ONCE, MUTATIONS_WAITING))
+    turns: UserTurns = field(default_factory=UserTurns)
     rates: Rates = field(default_factory=NoRates)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
