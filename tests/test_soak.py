@@ -41,6 +41,12 @@ async def test_connections_leave_nothing_behind(server: Traced) -> None:
 
 def test_what_grows_in_every_round_is_a_leak_and_what_fills_once_is_not() -> None:
     """A test that takes a cache for a leak gets switched off; one that takes a leak for a cache is worth nothing."""
-    assert leaks([Round(100, 90, 0), Round(100, 100, 0), Round(100, 5_000, 0)])
-    assert leaks([Round(100, 0, 60_000), Round(100, 0, 900_000)])
-    assert not leaks([Round(100, 9_000, 900_000), Round(100, 40, 500), Round(100, -70, -2_000)])
+    assert leaks([Round(1_000, 900, 0), Round(1_000, 1_000, 0), Round(1_000, 50_000, 0)])
+    assert leaks([Round(1_000, 0, 600_000), Round(1_000, 0, 9_000_000)])
+    assert not leaks([Round(1_000, 90_000, 9_000_000), Round(1_000, 400, 5_000), Round(1_000, -70, -2_000)])
+
+
+def test_what_a_server_does_by_itself_is_no_leak_of_few_items() -> None:
+    """Twenty connections that leave four objects each are told from a server that has learnt a statement meanwhile."""
+    assert leaks([Round(20, 80, 0), Round(20, 81, 0), Round(20, 95, 0)])
+    assert not leaks([Round(20, 62, 17_404), Round(20, 30, -5_125), Round(20, 78, 6_887)])
