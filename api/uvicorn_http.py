@@ -8,6 +8,7 @@ from weakref import ref
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.connections.buffers import drop, outstanding
+from api.connections.outlet import LOOKS
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,9 +23,6 @@ REQUEST_SECONDS = 10.0
 
 SEND_SECONDS = 10.0
 """How long a client may take nothing of an answer that is ready for it. Streams look after themselves: see `HTTPWire`."""
-
-LOOKS = 10
-"""How often, within that time, it is looked at whether the client took something."""
 
 EMPTY_LINES = b"\r\n"
 """What may come before a request and means nothing (RFC 9112, section 2.2)."""

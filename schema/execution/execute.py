@@ -22,7 +22,7 @@ from schema.execution.persisted import PersistedQueries
 from schema.execution.plan import Plan, Tree
 from schema.execution.results import Event, Result, not_once, response
 from schema.execution.run import Run, waits
-from schema.execution.subscribing import create_source
+from schema.execution.subscribing import close_source, create_source
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
@@ -147,9 +147,7 @@ async def _events(plan: Plan, tree: Tree, run: Run, source: AsyncIterator[Any]) 
     except Exception as error:  # noqa: BLE001 - the edge
         yield Event({"errors": [told(error)]})
     finally:
-        aclose = getattr(source, "aclose", None)  # an iterator that is not a generator need not have one
-        if aclose is not None:
-            await aclose()
+        await close_source(source)
 
 
 async def _awaited(run: Run, data: Awaitable[dict[str, Any] | None]) -> Result:

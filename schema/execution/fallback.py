@@ -12,6 +12,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from schema.execution.errors import masked, request_errors, told
 from schema.execution.results import Event, not_once, response
+from schema.execution.subscribing import close_source
 from schema.execution.variables import MAX_ERRORS
 
 if TYPE_CHECKING:
@@ -104,9 +105,7 @@ async def _events(executor: Executor[Any], source: AsyncIterator[Any]) -> AsyncG
     except Exception as error:  # noqa: BLE001 - the edge
         yield Event({"errors": [told(error)]})
     finally:
-        aclose = getattr(source, "aclose", None)  # an iterator that is not a generator need not have one
-        if aclose is not None:
-            await aclose()
+        await close_source(source)
 
 
 async def _awaited(outcome: Awaitable[ExecutionResult]) -> Result:

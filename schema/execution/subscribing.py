@@ -62,6 +62,13 @@ def create_source(field: Asked, run: Run) -> AsyncIterable[Any] | Awaitable[Asyn
         raise _located(field, error) from error
 
 
+async def close_source(source: object) -> None:
+    """Lets go of the source, however its stream ended: an iterator that is not a generator need not have a way to close it."""
+    aclose = getattr(source, "aclose", None)
+    if aclose is not None:
+        await aclose()
+
+
 async def _awaited(field: Asked, source: Awaitable[Any]) -> AsyncIterable[Any]:
     try:
         return assert_event_stream(await source)
