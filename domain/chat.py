@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from domain.characters import check_client_id
-from domain.errors import BadInput, InvalidInput, Muted, Suspended
+from domain.errors import BadInput, InvalidInput, Muted, PageTooLarge, Suspended
 from domain.events import MessageSent, tell
 from domain.franking import COMMITMENT_BYTES, tag_message
 from domain.rooms.room import held_seat
-from domain.safety import refuse_suspended
+from domain.safety.suspension import refuse_suspended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -135,7 +135,7 @@ def window(
     """What arguments of a connection ask for: `first` from the oldest on or behind `after`, `last` up to the newest or before
     `before`, 1 to `most` of them; a place alone means 50, and nothing at all the last 50. Places are `Message.seq`.
 
-    Raises `BadInput` for any other combination.
+    Raises `PageTooLarge` for more, and `BadInput` for any other combination.
     """
     forward, backward = (first, after) != (None, None), (last, before) != (None, None)
     if forward and backward:
@@ -143,7 +143,7 @@ def window(
     asked = first if forward else last
     size = USUAL_AT_ONCE if asked is None else asked
     if not 1 <= size <= most:
-        raise BadInput(f"A page has 1 to {most} messages.")
+        raise (PageTooLarge if size > most else BadInput)(f"A page has 1 to {most} messages.")
     return Window(size, after=after or 0) if forward else Window(size, before=before)
 
 

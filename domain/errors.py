@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from domain.rooms.room import Room
-    from domain.safety import Suspension
+    from domain.safety.suspension import Suspension
 
 
 class DomainError(Exception):
@@ -58,6 +58,10 @@ class BadInput(Failure):
     """The request is well-formed and still cannot be meant, such as a cursor of another kind."""
 
     code = "BAD_USER_INPUT"
+
+
+class PageTooLarge(BadInput):
+    """More edges were asked for than a page may have."""
 
 
 class RateLimited(Failure):

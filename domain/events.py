@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from domain.matchmaking.ticket import QueueLeaveReason, Ticket
     from domain.ports import UnitOfWork
     from domain.rooms.room import MatchEndReason, Member, MemberLeaveReason
-    from domain.safety import Suspension
+    from domain.safety.case import AccountWarning
+    from domain.safety.suspension import Suspension
     from domain.signaling import Signal
 
 
@@ -118,6 +119,20 @@ class UserSuspended:
     suspension: Suspension
 
 
+@dataclass(frozen=True, slots=True)
+class UserWarned:
+    """A case about the user ended with a warning."""
+
+    warning: AccountWarning
+
+
+@dataclass(frozen=True, slots=True)
+class CaseChanged:
+    """For operators: a case was opened, got another report, was claimed, decided or appealed. It is loaded at read."""
+
+    case_id: UUID
+
+
 Event = (
     QueueJoined
     | QueueLeft
@@ -131,6 +146,8 @@ Event = (
     | KeysPublished
     | PreKeysLow
     | UserSuspended
+    | UserWarned
+    | CaseChanged
 )
 SeatEvent = Matched | MatchEnded | SignalReceived | MemberJoined | MemberLeft | MemberUpdated
 RoomEvent = SeatEvent | MessageSent | KeysPublished

@@ -15,7 +15,7 @@ from domain.matchmaking.ticket import QueueLeaveReason, TicketStatus
 from domain.rooms.holding import lock_held, persistently, refuse_overtaken
 from domain.rooms.leaving import give_up
 from domain.rooms.room import MemberLeaveReason
-from domain.safety import SuspensionScope, most_restrictive, refuse_suspended
+from domain.safety.suspension import SuspensionScope, most_restrictive, refuse_suspended
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.ports import RateLimits, Secrets, Throttle, Transact, UnitOfWork
-    from domain.safety import Suspension
+    from domain.safety.suspension import Suspension
 
 T = TypeVar("T")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from domain.events import (
+    CaseChanged,
     KeysPublished,
     Matched,
     MatchEnded,
@@ -22,6 +23,7 @@ from domain.events import (
     QueueLeft,
     SignalReceived,
     UserSuspended,
+    UserWarned,
 )
 
 if TYPE_CHECKING:
@@ -78,9 +80,12 @@ class Batch(NamedTuple):
     """Whether nothing lay behind it: then there is nothing to look for before the watch says so. False if that is not known."""
 
 
-MATCH_KINDS: frozenset[type[Event]] = frozenset({QueueJoined, QueueLeft, Matched, MatchEnded, UserSuspended})
+MATCH_KINDS: frozenset[type[Event]] = frozenset(
+    {QueueJoined, QueueLeft, Matched, MatchEnded, UserSuspended, UserWarned}
+)
 SIGNAL_KINDS: frozenset[type[Event]] = frozenset({SignalReceived})
 PRESENCE_KINDS: frozenset[type[Event]] = frozenset({MemberJoined, MemberLeft, MemberUpdated})
 MESSAGE_KINDS: frozenset[type[Event]] = frozenset({MessageSent})
 KEY_KINDS: frozenset[type[Event]] = frozenset({KeysPublished, PreKeysLow})
-ALL_KINDS: frozenset[type[Event]] = MATCH_KINDS | SIGNAL_KINDS | PRESENCE_KINDS | MESSAGE_KINDS | KEY_KINDS
+CASE_KINDS: frozenset[type[Event]] = frozenset({CaseChanged})
+ALL_KINDS: frozenset[type[Event]] = MATCH_KINDS | SIGNAL_KINDS | PRESENCE_KINDS | MESSAGE_KINDS | KEY_KINDS | CASE_KINDS

@@ -15,17 +15,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import QueuePool
 
 from domain.errors import Conflict, Unavailable
+from persistence.appeals import AppealRepository
+from persistence.audit import AuditRepository
 from persistence.base import UUIDS
+from persistence.blocks import BlockRepository
+from persistence.cases import CaseRepository
 from persistence.chat import MessageRepository
 from persistence.driver import connector
 from persistence.heads import Head, locked_heads
 from persistence.identity import DeviceRepository, SessionRepository, UserRepository
 from persistence.keys import KeyBundleRepository
 from persistence.matchmaking import BarRepository, MatchingRepository, TicketRepository
+from persistence.operators import OperatorRepository
 from persistence.presence import ConnectionRepository
+from persistence.reports import ReportRepository
 from persistence.rooms import RoomRepository
-from persistence.safety import SuspensionRepository
 from persistence.signals.admission import SignalRepository
+from persistence.suspensions import SuspensionRepository
 from persistence.tasks import retrieved
 
 if TYPE_CHECKING:
@@ -128,6 +134,12 @@ class Unit:
         self.messages: ports.Messages = MessageRepository(connection, self.added_messages)
         self.keys: ports.KeyBundles = KeyBundleRepository(connection)
         self.suspensions: ports.Suspensions = SuspensionRepository(connection)
+        self.blocks: ports.Blocks = BlockRepository(connection)
+        self.reports: ports.Reports = ReportRepository(connection)
+        self.cases: ports.Cases = CaseRepository(connection)
+        self.appeals: ports.Appeals = AppealRepository(connection)
+        self.audit: ports.Audit = AuditRepository(connection)
+        self.operators: ports.Operators = OperatorRepository(connection)
         self.connections: ports.Connections = ConnectionRepository(connection, worker)
         self.signals = SignalRepository(connection)
         self._connection = connection

@@ -24,7 +24,9 @@ class AccountRow(Row, table=True):
     display_name: str
     created_at: datetime = Field(sa_type=Timestamp)
     operator_role: str | None = None
-    device_id: UUID | None = Field(default=None, foreign_key="device.id")
+    device_id: UUID | None = Field(default=None, foreign_key="device.id", index=True)
+    deleted_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    """When the user deleted it: what is left has no name and no device, and stays while something of safety refers to it."""
 
 
 class DeviceRow(Row, table=True):
@@ -66,6 +68,9 @@ _USER_COLUMNS = "id, display_name, created_at, operator_role, device_id"
 _TOKEN_COLUMNS = "token_hash, session_id, parent_hash, issued_at, expires_at, used_at"  # noqa: S105  # names of columns
 
 _USER = text(f"SELECT {_USER_COLUMNS} FROM account WHERE id = :id")  # noqa: S608  # columns of ours
+_SAME_DEVICE = text(
+    "SELECT id FROM account WHERE id = :id OR device_id = (SELECT device_id FROM account WHERE id = :id) ORDER BY id"
+)
 _RENAME = text(f"UPDATE account SET display_name = :name WHERE id = :id RETURNING {_USER_COLUMNS}")  # noqa: S608  # columns of ours
 
 _DEVICE = text("SELECT id FROM device WHERE token_hash = :hash")
@@ -109,6 +114,9 @@ class UserRepository:
 
     async def get(self, user_id: UUID) -> User | None:
         return await self._one(_USER, {"id": user_id})
+
+    async def same_device(self, user_id: UUID) -> Sequence[UUID]:
+        return list(await self._connection.scalars(_SAME_DEVICE, {"id": user_id}))
 
     async def rename(self, user_id: UUID, display_name: str) -> User | None:
         return await self._one(_RENAME, {"id": user_id, "name": display_name})

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from persistence import chat, heads, identity, keys, leases, limits, matchmaking, presence, rooms, safety, stats
+from persistence import (
+    appeals,
+    audit,
+    blocks,
+    cases,
+    chat,
+    heads,
+    identity,
+    keys,
+    leases,
+    limits,
+    matchmaking,
+    operators,
+    presence,
+    reports,
+    rooms,
+    stats,
+    suspensions,
+)
 from persistence.base import Row
 from persistence.inbox import ring
 
 __all__ = [
+    "appeals",
+    "audit",
+    "blocks",
+    "cases",
     "chat",
     "heads",
     "identity",
@@ -15,11 +37,13 @@ __all__ = [
     "limits",
     "matchmaking",
     "metadata",
+    "operators",
     "presence",
+    "reports",
     "ring",
     "rooms",
-    "safety",
     "stats",
+    "suspensions",
 ]
 
 metadata = Row.metadata

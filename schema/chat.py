@@ -17,6 +17,7 @@ from schema.cursors import message_cursor, message_place
 from schema.errors import InvalidInputError, MutedError, NotFoundError, SuspendedError, answers
 from schema.ids import known_id
 from schema.inputs import given
+from schema.paging import PageInfo
 from schema.rooms import Member
 from schema.scalars import Base64, Cursor
 
@@ -97,23 +98,6 @@ class MessageEdge:
     def of(cls, message: chat.Message, sender: Member) -> MessageEdge:
         """The message with its cursor."""
         return cls(cursor=message_cursor(message.room_id, message.seq), node=Message.of(message, sender))
-
-
-@strawberry.type(description="Whether a connection goes on, and the cursors to go on with.")
-class PageInfo:
-    """The Relay specification's page information, true in both directions whichever way was paged."""
-
-    has_next_page: bool = strawberry.field(description="There are others behind this page.")
-    has_previous_page: bool = strawberry.field(description="There are others before this page.")
-    start_cursor: Cursor | None = strawberry.field(
-        description="Of the first edge, for `before`; null when there is none."
-    )
-    end_cursor: Cursor | None = strawberry.field(
-        description=(
-            "Of the last edge, for `after` of the query and of the subscription. An empty page has one too, even that of a room "
-            "without messages."
-        )
-    )
 
 
 @strawberry.type(description="Messages of a room next to each other, oldest first.")
@@ -216,7 +200,8 @@ class ChatQuery:
         try:
             known = known_id(room_id)
             places = _place(given(after), known), _place(given(before), known)
-            window = chat.window(given(first), places[0], given(last), places[1], services.largest_page)
+            with services.paging() as most:
+                window = chat.window(given(first), places[0], given(last), places[1], most)
             await seat_in(services.directory, known, viewer.user_id)
             # As if it were full: those that are read at the same time must not each count on what is left.
             services.throttle.history(viewer.user_id, chat.BYTES_AT_ONCE)

@@ -5,20 +5,33 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
 
 from domain.errors import BadInput
 from domain.inbox import Position
+from domain.paging import Place
 from schema.scalars import Cursor
-
-if TYPE_CHECKING:
-    from uuid import UUID
 
 INBOX: Final = b"i"
 _INBOX_LAYOUT: Final = struct.Struct(">cQQ")
 MESSAGE: Final = b"m"
 _MESSAGE_LAYOUT: Final = struct.Struct(">c16sq")
 """The place is signed because PostgreSQL's `bigint` is: what does not fit there is not ours."""
+
+
+BLOCK: Final = b"b"
+REPORT: Final = b"r"
+CASE: Final = b"c"
+CASE_REPORT: Final = b"e"
+AUDIT: Final = b"a"
+"""Kinds of cursors into lists that are ordered by `domain.paging.Place`."""
+_PLACE_LAYOUT: Final = struct.Struct(">cqq16s")
+"""Rank, microseconds since 1970, and ID."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def inbox_cursor(position: Position) -> Cursor:
@@ -48,6 +61,26 @@ def message_place(cursor: str, room_id: UUID) -> int:
         raise BadInput(msg)
     place: int = read[1]
     return place
+
+
+def place_cursor(kind: bytes, place: Place) -> Cursor:
+    """The cursor of a place in a list of that kind."""
+    rank, at, id = place
+    return _written(_PLACE_LAYOUT.pack(kind, rank, (at - _EPOCH) // _MICROSECOND, id.bytes))
+
+
+def place_of(cursor: str | None, kind: bytes) -> Place | None:
+    """The place that it names in a list of that kind; None for None. Raises `BadInput` for one of another kind or none of ours."""
+    if cursor is None:
+        return None
+    read = _read(cursor, kind, _PLACE_LAYOUT)
+    if read is not None:
+        rank, microseconds, raw = read
+        with suppress(OverflowError):
+            if -(2**31) <= rank < 2**31:
+                return Place(rank, _EPOCH + microseconds * _MICROSECOND, UUID(bytes=raw))
+    msg = "That cursor does not name a place in this connection."
+    raise BadInput(msg)
 
 
 def names_message(cursor: str) -> bool:

@@ -11,7 +11,7 @@ from domain.identity import OperatorRole, SessionScope
 from domain.keys.bundle import KeySuite, OneTimeKeyKind
 from domain.matchmaking.ticket import ChatMode, QueueLeaveReason, TicketStatus
 from domain.rooms.room import MatchEndReason, MemberLeaveReason, MemberRole, MemberStatus, RoomKind
-from domain.safety import ReportCategory, SuspensionScope
+from domain.safety.suspension import ReportCategory, SuspensionScope
 from domain.signaling import HangUpReason
 
 if TYPE_CHECKING:

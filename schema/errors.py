@@ -75,9 +75,15 @@ class AlreadyInMatchError(UserError):
     )
 
 
+@strawberry.type(description="Somebody else acted first: read the current state and decide again.")
+class ConflictError(UserError):
+    pass
+
+
 _PLAIN: Mapping[type[errors.DomainError], type[UserError]] = {
     errors.NotFound: NotFoundError,
     errors.NotAllowed: NotAllowedError,
+    errors.Conflict: ConflictError,
     errors.Muted: MutedError,
     errors.NoKeys: NoKeysError,
 }

@@ -13,7 +13,7 @@ from schema.chat import MessageEdge
 from schema.enums import MatchEndReason, MemberLeaveReason, OneTimeKeyKind, QueueLeaveReason
 from schema.matchmaking import Ticket
 from schema.rooms import Member, Room
-from schema.safety import Suspension
+from schema.safety import AccountWarning, Suspension
 from schema.scalars import Cursor
 from schema.signaling import Signal
 
@@ -203,18 +203,9 @@ class Suspended(Event):
     suspension: Suspension = strawberry.field(description="What restricts the viewer.")
 
 
-@strawberry.type(name="Warning", description="A decision that warned the viewer without taking anything away.")
-class AccountWarning:
-    """`Warning` in the API: in Python that name is taken."""
-
-    id: strawberry.ID = strawberry.field(description="Opaque and random.")
-    reason: str = strawberry.field(description="The statement of reasons.")
-    at: datetime = strawberry.field(description="When it was decided.")
-
-
 @strawberry.type(description="A moderator warned the viewer.")
 class Warned(Event):
-    """Declared for the union to be complete; nothing tells it yet."""
+    """See `domain.events.UserWarned`."""
 
     warning: AccountWarning = strawberry.field(description="What the warning is about.")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from domain import errors, identity
-from domain.safety import most_restrictive
+from domain.safety.suspension import most_restrictive
 from schema.context import Info
 from schema.enums import OperatorRole, SessionScope
 from schema.errors import InvalidInputError, NotAllowedError, SuspendedError, answers
@@ -17,8 +17,8 @@ from schema.safety import Suspension
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from domain import safety
     from domain.ports import UnitOfWork
+    from domain.safety import suspension as safety
     from schema.context import Services
 
 

@@ -1,4 +1,4 @@
-"""Suspensions, as their subject sees them."""
+"""Suspensions and warnings, as their subject sees them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,23 @@ from datetime import datetime
 
 import strawberry
 
-from domain import safety
+from domain.safety import case
+from domain.safety import suspension as safety
 from schema.enums import ReportCategory, SuspensionScope
+
+
+@strawberry.type(name="Warning", description="A decision that warned the viewer without taking anything away.")
+class AccountWarning:
+    """`Warning` in the API: in Python that name is taken."""
+
+    id: strawberry.ID = strawberry.field(description="Opaque and random.")
+    reason: str = strawberry.field(description="The statement of reasons.")
+    at: datetime = strawberry.field(description="When it was decided.")
+
+    @classmethod
+    def of(cls, warning: case.AccountWarning) -> AccountWarning:
+        """The API's form of a warning."""
+        return cls(id=strawberry.ID(str(warning.id)), reason=warning.reason, at=warning.at)
 
 
 @strawberry.type(description="A restriction of the viewer's account.")

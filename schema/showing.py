@@ -34,10 +34,11 @@ from schema.events import (
     QueueLeft,
     SignalReceived,
     Suspended,
+    Warned,
 )
 from schema.matchmaking import Ticket
 from schema.rooms import Member, Room
-from schema.safety import Suspension
+from schema.safety import AccountWarning, Suspension
 from schema.scalars import Cursor
 from schema.signaling import shown_signal
 
@@ -92,17 +93,18 @@ class Showing:
         match event:
             case events.SignalReceived():  # first, because nearly all are
                 pass
-            case events.QueueJoined(ticket):
-                return QueueJoined(cursor=cursor, at=at, ticket=Ticket.of(ticket))
-            case events.QueueLeft(ticket, reason):
-                return QueueLeft(cursor=cursor, at=at, ticket=Ticket.of(ticket), queue_leave_reason=reason)
-            case events.UserSuspended(suspension):
-                return Suspended(cursor=cursor, at=at, suspension=Suspension.of(suspension))
             case events.MessageSent(room_id, message_id):
                 home, message = found.get(room_id), messages.get(message_id)
                 return None if home is None or message is None else self.message(message, home, cursor, at, now)
-            case events.PreKeysLow(kind, remaining):
-                return PreKeysLow(cursor=cursor, at=at, kind=kind, remaining=remaining)
+            case (
+                events.QueueJoined()
+                | events.QueueLeft()
+                | events.UserSuspended()
+                | events.UserWarned()
+                | events.PreKeysLow()
+                | events.CaseChanged()
+            ):
+                return _of_viewer(event, cursor, at)
         room = found.get(event.room_id)
         return None if room is None else self._of_room(event, room, cursor, at, now)
 
@@ -179,3 +181,29 @@ def _of_member(
         case events.KeysPublished(identity_changed=changed):
             return KeysPublished(cursor=cursor, at=at, room=room, member=member, identity_changed=changed)
     return MemberUpdated(cursor=cursor, at=at, room=room, member=member)
+
+
+def _of_viewer(
+    event: events.QueueJoined
+    | events.QueueLeft
+    | events.UserSuspended
+    | events.UserWarned
+    | events.PreKeysLow
+    | events.CaseChanged,
+    cursor: Cursor,
+    at: datetime,
+) -> Event | None:
+    """What happened to the viewer in no room."""
+    shown: Event | None = None
+    match event:
+        case events.QueueJoined(ticket):
+            shown = QueueJoined(cursor=cursor, at=at, ticket=Ticket.of(ticket))
+        case events.QueueLeft(ticket, reason):
+            shown = QueueLeft(cursor=cursor, at=at, ticket=Ticket.of(ticket), queue_leave_reason=reason)
+        case events.UserSuspended(suspension):
+            shown = Suspended(cursor=cursor, at=at, suspension=Suspension.of(suspension))
+        case events.UserWarned(warning):
+            shown = Warned(cursor=cursor, at=at, warning=AccountWarning.of(warning))
+        case events.PreKeysLow(kind, remaining):
+            shown = PreKeysLow(cursor=cursor, at=at, kind=kind, remaining=remaining)
+    return shown

@@ -27,7 +27,7 @@ from domain.matchmaking.losses import expire_ticket
 from domain.matchmaking.pool import Pair
 from domain.matchmaking.queue import leave_queue
 from domain.matchmaking.ticket import ChatMode, Preferences
-from domain.safety import SuspensionScope
+from domain.safety.suspension import SuspensionScope
 from tests.world import Clock, World, open_world
 
 MATCHERS = 3

@@ -11,7 +11,7 @@ from api import admission
 from api.gate import TokenExpired, TokenRefused
 from api.tokens import RootSecrets, SignedTokens
 from domain.identity import Session, SessionScope, sign_out
-from domain.safety import SuspensionScope
+from domain.safety.suspension import SuspensionScope
 from persistence.inbox.memory import MemoryInbox
 from tests.world import START, World, open_world
 

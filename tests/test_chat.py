@@ -20,7 +20,7 @@ from domain.franking import Disclosure, Finding, FrankingTag, commit, examine
 from domain.identity import SessionScope
 from domain.ports import UnitOfWork
 from domain.rooms.room import Member
-from domain.safety import SuspensionScope
+from domain.safety.suspension import SuspensionScope
 from tests.encoding import base64
 from tests.world import START, Clock, World, open_world, seat
 from tests.world.chat import PAGE, SEND, gone, texts

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.events import (
+    CaseChanged,
     Event,
     KeysPublished,
     Matched,
@@ -25,12 +26,14 @@ from domain.events import (
     QueueLeft,
     SignalReceived,
     UserSuspended,
+    UserWarned,
 )
 from domain.inbox import ALL_KINDS
 from domain.keys.bundle import OneTimeKeyKind
 from domain.matchmaking.ticket import ChatMode, Preferences, QueueLeaveReason, Ticket, TicketStatus
 from domain.rooms.room import MatchEndReason, MemberLeaveReason
-from domain.safety import ReportCategory, Suspension, SuspensionScope
+from domain.safety.case import AccountWarning
+from domain.safety.suspension import ReportCategory, Suspension, SuspensionScope
 from domain.signaling import Answer, HangUp, HangUpReason, IceCandidate, IceCandidates, Offer
 from persistence.inbox.codec import KINDS, decode, encode
 
@@ -83,6 +86,7 @@ SUSPENSIONS = st.builds(
     starts_at=TIMES,
     ends_at=st.none() | TIMES,
     lifted_at=st.none() | TIMES,
+    case_id=st.none() | IDS,
 )
 EVENTS: dict[type[Event], st.SearchStrategy[Event]] = {
     QueueJoined: st.builds(QueueJoined, TICKETS),
@@ -97,6 +101,8 @@ EVENTS: dict[type[Event], st.SearchStrategy[Event]] = {
     KeysPublished: st.builds(KeysPublished, IDS, IDS, st.booleans()),
     PreKeysLow: st.builds(PreKeysLow, st.sampled_from(OneTimeKeyKind), NUMBERS),
     UserSuspended: st.builds(UserSuspended, SUSPENSIONS),
+    UserWarned: st.builds(UserWarned, st.builds(AccountWarning, IDS, IDS, IDS, TEXT, TIMES)),
+    CaseChanged: st.builds(CaseChanged, IDS),
 }
 ANY_EVENT = st.one_of(list(EVENTS.values()))
 
@@ -124,6 +130,8 @@ def test_every_kind_of_event_has_a_number_of_its_own_for_ever() -> None:
         "KeysPublished": 9,
         "PreKeysLow": 10,
         "UserSuspended": 11,
+        "UserWarned": 12,
+        "CaseChanged": 13,
     }
 
 

@@ -20,9 +20,9 @@ from domain.matchmaking.commit import NewMatch, Refusal, Refused
 from domain.matchmaking.queue import join_queue, leave_queue
 from domain.matchmaking.ticket import ChatMode, Preferences, TicketStatus
 from domain.ports import UnitOfWork
-from domain.safety import Suspension, SuspensionScope
+from domain.safety.suspension import Suspension, SuspensionScope
 from persistence.embedded import EmbeddedPostgres
-from persistence.safety import SuspensionRepository
+from persistence.suspensions import SuspensionRepository
 from tests.storm import Storm, moment, storm
 from tests.waiting import until
 from tests.world import ANYONE, Clock, World, open_world

@@ -21,7 +21,7 @@ from domain.identity import (
     display_name,
     update_profile,
 )
-from domain.safety import SuspensionScope
+from domain.safety.suspension import SuspensionScope
 from persistence.limits import PostgresRateLimits
 from tests.world import NETWORK, START, World, open_world
 

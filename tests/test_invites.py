@@ -17,7 +17,7 @@ from domain.events import MemberJoined
 from domain.identity import Caller, SessionScope
 from domain.rooms.invites import GUESSES_OF_NETWORK, GUESSES_OF_USER, may_invite
 from domain.rooms.room import MemberRole
-from domain.safety import SuspensionScope
+from domain.safety.suspension import SuspensionScope
 from persistence.limits import PostgresRateLimits
 from schema.api import schema
 from tests.world import World, open_world, seat

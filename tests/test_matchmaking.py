@@ -16,7 +16,7 @@ from domain.matchmaking.losses import end_unreached, expire_ticket
 from domain.matchmaking.queue import leave_queue
 from domain.matchmaking.ticket import ChatMode, Preferences, QueueLeaveReason, TicketStatus
 from domain.rooms.room import MatchEndReason, MemberLeaveReason, MemberRole, MemberStatus, Room
-from domain.safety import SuspensionScope
+from domain.safety.suspension import SuspensionScope
 from tests.world import ANYONE, COOLDOWN, Clock, World, open_world
 
 CHESS = Preferences(ChatMode.VIDEO, ("chess",), ("en",), 30)

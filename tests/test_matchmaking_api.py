@@ -10,7 +10,7 @@ import pytest
 from api.buckets import MOVES_BURST
 from domain.errors import RateLimited
 from domain.identity import Caller
-from domain.safety import SuspensionScope
+from domain.safety.suspension import SuspensionScope
 from tests.world import World, open_world
 
 

@@ -30,7 +30,7 @@ from domain.rooms.room import (
     MatchEndReason,
     MemberLeaveReason,
 )
-from domain.safety import Suspension, SuspensionScope
+from domain.safety.suspension import Suspension, SuspensionScope
 from domain.signaling import HangUp, IceCandidate, IceCandidates, Offer
 from persistence.inbox.memory import RETENTION
 from schema.cursors import inbox_cursor, inbox_position, message_cursor

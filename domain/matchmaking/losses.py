@@ -10,7 +10,7 @@ from domain.matchmaking.ending import end_match, end_ticket
 from domain.matchmaking.queue import enqueue
 from domain.matchmaking.ticket import TicketStatus
 from domain.rooms.room import MatchEndReason, MemberLeaveReason, RoomKind
-from domain.safety import most_restrictive
+from domain.safety.suspension import most_restrictive
 
 if TYPE_CHECKING:
     from collections.abc import Callable

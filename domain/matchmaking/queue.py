@@ -11,7 +11,7 @@ from domain.events import QueueJoined
 from domain.matchmaking.ending import end_match, end_ticket
 from domain.matchmaking.ticket import ChatMode, Preferences, QueueLeaveReason, Ticket, TicketStatus
 from domain.rooms.room import MatchEndReason, MemberLeaveReason, RoomKind
-from domain.safety import most_restrictive
+from domain.safety.suspension import most_restrictive
 
 if TYPE_CHECKING:
     from collections.abc import Callable

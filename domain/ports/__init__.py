@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domain.ports.realtime import Directory, Hub, Inbox, SignalPost, StatsSource, Transcript, Watch
+from domain.ports.safety import Appeals, Audit, Blocks, Cases, Operators, Reports, Suspensions
 from domain.ports.services import (
     AccessTokens,
     Clock,
@@ -23,7 +24,6 @@ from domain.ports.work import (
     Messages,
     Rooms,
     Sessions,
-    Suspensions,
     Tickets,
     Transact,
     UnitOfWork,
@@ -32,7 +32,11 @@ from domain.ports.work import (
 
 __all__ = [
     "AccessTokens",
+    "Appeals",
+    "Audit",
     "Bars",
+    "Blocks",
+    "Cases",
     "Clock",
     "Connections",
     "Devices",
@@ -46,7 +50,9 @@ __all__ = [
     "Matching",
     "Messages",
     "OneByOne",
+    "Operators",
     "RateLimits",
+    "Reports",
     "Rooms",
     "Secrets",
     "Sessions",

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from domain.matchmaking.commit import NewMatch, PairFacts
     from domain.matchmaking.pool import PoolTicket
     from domain.matchmaking.ticket import QueueLeaveReason, Ticket
+    from domain.ports.safety import Appeals, Audit, Blocks, Cases, Operators, Reports, Suspensions
     from domain.rooms.room import Invite, Member, Room
-    from domain.safety import Suspension
 
 T = TypeVar("T")
 
@@ -34,6 +34,9 @@ class Users(Protocol):
         """Creates the account and its head row."""
 
     async def get(self, user_id: UUID) -> User | None: ...
+    async def same_device(self, user_id: UUID) -> Sequence[UUID]:
+        """The user and all other accounts of the device that it signed in from."""
+
     async def rename(self, user_id: UUID, display_name: str) -> User | None:
         """Returns the renamed user, None when there is none."""
 
@@ -245,13 +248,6 @@ class KeyBundles(Protocol):
         """Keeps what the claimer is given. Both heads are locked."""
 
 
-class Suspensions(Protocol):
-    """Restrictions of users."""
-
-    async def of(self, user_id: UUID, limit: int = 50) -> Sequence[Suspension]:
-        """The user's and those of the device it signed in from, the newest first, past ones included."""
-
-
 class Connections(Protocol):
     """Sockets of users, a row each, with the worker that holds them."""
 
@@ -334,6 +330,12 @@ class UnitOfWork(Protocol):
     messages: Messages
     keys: KeyBundles
     suspensions: Suspensions
+    blocks: Blocks
+    reports: Reports
+    cases: Cases
+    appeals: Appeals
+    audit: Audit
+    operators: Operators
     connections: Connections
 
     async def lock_users(self, user_ids: Iterable[UUID]) -> None:

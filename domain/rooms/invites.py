@@ -11,7 +11,7 @@ from domain import characters
 from domain.errors import Conflict, InvalidInput, NotAllowed, NotFound, RoomFull, Unauthenticated
 from domain.events import MemberJoined, tell
 from domain.rooms.room import MediaState, Member, MemberRole, MemberStatus, Room, RoomKind, held_seat
-from domain.safety import refuse_suspended
+from domain.safety.suspension import refuse_suspended
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable

@@ -14,6 +14,7 @@ import orjson
 import structlog
 
 from domain.events import (
+    CaseChanged,
     KeysPublished,
     Matched,
     MatchEnded,
@@ -26,11 +27,13 @@ from domain.events import (
     QueueLeft,
     SignalReceived,
     UserSuspended,
+    UserWarned,
 )
 from domain.keys.bundle import OneTimeKeyKind
 from domain.matchmaking.ticket import ChatMode, Preferences, QueueLeaveReason, Ticket, TicketStatus
 from domain.rooms.room import MatchEndReason, MemberLeaveReason
-from domain.safety import ReportCategory, Suspension, SuspensionScope
+from domain.safety.case import AccountWarning
+from domain.safety.suspension import ReportCategory, Suspension, SuspensionScope
 from domain.signaling import Answer, HangUp, HangUpReason, IceCandidate, IceCandidates, Offer
 
 if TYPE_CHECKING:
@@ -56,6 +59,8 @@ KINDS: Final[Mapping[type[Event], int]] = {
     KeysPublished: 9,
     PreKeysLow: 10,
     UserSuspended: 11,
+    UserWarned: 12,
+    CaseChanged: 13,
 }
 """Also the index of the kind in `head.latest`."""
 
@@ -149,8 +154,22 @@ def _user_suspended(f: Fields) -> Event:
             starts_at=datetime.fromisoformat(s["starts_at"]),
             ends_at=_time(s["ends_at"]),
             lifted_at=_time(s["lifted_at"]),
+            case_id=None if s.get("case_id") is None else UUID(s["case_id"]),
         )
     )
+
+
+def _user_warned(f: Fields) -> Event:
+    w = f["warning"]
+    return UserWarned(
+        AccountWarning(
+            UUID(w["id"]), UUID(w["user_id"]), UUID(w["case_id"]), w["reason"], datetime.fromisoformat(w["at"])
+        )
+    )
+
+
+def _case_changed(f: Fields) -> Event:
+    return CaseChanged(UUID(f["case_id"]))
 
 
 def _signal(kind: str, f: Fields) -> Signal:
@@ -203,5 +222,7 @@ _DECODERS: Final[Mapping[int, Callable[[Fields], Event]]] = {
         KeysPublished: _keys_published,
         PreKeysLow: _pre_keys_low,
         UserSuspended: _user_suspended,
+        UserWarned: _user_warned,
+        CaseChanged: _case_changed,
     }.items()
 }

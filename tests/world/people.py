@@ -14,8 +14,8 @@ from domain import presence
 from domain.errors import NotAllowed
 from domain.identity import Caller, Grant, Session, SessionScope, SignedIn, User, refresh_session, sign_in_anonymously
 from domain.ports import UnitOfWork
-from domain.safety import Suspension, SuspensionScope
-from persistence.safety import SuspensionRepository
+from domain.safety.suspension import Suspension, SuspensionScope
+from persistence.suspensions import SuspensionRepository
 from tests.waiting import until
 from tests.world.parts import NETWORK, RESUME, Parts, Who, id_of
 

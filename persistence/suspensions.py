@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, RowMapping, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
 
-from domain.safety import ReportCategory, Suspension, SuspensionScope
+from domain.safety.suspension import ReportCategory, Suspension, SuspensionScope
 from persistence.base import Row, Timestamp
 
 
@@ -28,13 +28,18 @@ class SuspensionRow(Row, table=True):
     starts_at: datetime = Field(sa_type=Timestamp)
     ends_at: datetime | None = Field(default=None, sa_type=Timestamp)
     lifted_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    case_id: UUID | None = Field(default=None, foreign_key="moderation_case.id", index=True)
 
 
+_COLUMNS = "id, user_id, scope, reason, category, automated, starts_at, ends_at, lifted_at, case_id"
 _OF = text(
-    "SELECT id, user_id, scope, reason, category, automated, starts_at, ends_at, lifted_at FROM suspension"
+    f"SELECT {_COLUMNS} FROM suspension"  # noqa: S608  # columns of ours
     " WHERE user_id = :user_id OR device_id = (SELECT device_id FROM account WHERE id = :user_id)"
     " ORDER BY starts_at DESC, id LIMIT :limit"
 )
+_GET = text(f"SELECT {_COLUMNS} FROM suspension WHERE id = :id")  # noqa: S608  # columns of ours
+_OF_CASE = text(f"SELECT {_COLUMNS} FROM suspension WHERE case_id = :case ORDER BY starts_at DESC, id")  # noqa: S608  # ours
+_LIFT = text("UPDATE suspension SET lifted_at = :now WHERE id = :id AND lifted_at IS NULL")
 
 
 class SuspensionRepository:
@@ -46,6 +51,17 @@ class SuspensionRepository:
     async def of(self, user_id: UUID, limit: int = 50) -> Sequence[Suspension]:
         rows = (await self._connection.execute(_OF, {"user_id": user_id, "limit": limit})).mappings()
         return [_suspension(row) for row in rows]
+
+    async def get(self, suspension_id: UUID) -> Suspension | None:
+        row = (await self._connection.execute(_GET, {"id": suspension_id})).mappings().one_or_none()
+        return None if row is None else _suspension(row)
+
+    async def of_case(self, case_id: UUID) -> Sequence[Suspension]:
+        rows = (await self._connection.execute(_OF_CASE, {"case": case_id})).mappings()
+        return [_suspension(row) for row in rows]
+
+    async def lift(self, suspension_id: UUID, now: datetime) -> None:
+        await self._connection.execute(_LIFT, {"id": suspension_id, "now": now})
 
     async def add(self, suspension: Suspension, device_id: UUID | None) -> None:
         """Writes a suspension; with a device it binds every account that signs in from it."""
@@ -61,6 +77,7 @@ class SuspensionRepository:
                 starts_at=suspension.starts_at,
                 ends_at=suspension.ends_at,
                 lifted_at=suspension.lifted_at,
+                case_id=suspension.case_id,
             )
         )
 
@@ -76,4 +93,5 @@ def _suspension(row: RowMapping) -> Suspension:
         starts_at=row["starts_at"],
         ends_at=row["ends_at"],
         lifted_at=row["lifted_at"],
+        case_id=row["case_id"],
     )

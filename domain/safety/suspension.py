@@ -53,6 +53,8 @@ class Suspension:
     starts_at: datetime
     ends_at: datetime | None
     lifted_at: datetime | None
+    case_id: UUID | None = None
+    """The case that it came from."""
 
     def active(self, now: datetime) -> bool:
         """Whether it restricts the user at `now`."""

@@ -1,0 +1,133 @@
+"""Safety: collections in a unit of work. Whoever writes about a user has that user's head locked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from domain.paging import Place
+    from domain.safety.appeal import Appeal
+    from domain.safety.audit import AuditEntry
+    from domain.safety.block import Block
+    from domain.safety.case import AccountWarning, Case, CaseStatus
+    from domain.safety.report import Evidence, Report, ReportStatus
+    from domain.safety.suspension import Suspension
+
+
+class Suspensions(Protocol):
+    """Restrictions of users."""
+
+    async def of(self, user_id: UUID, limit: int = 50) -> Sequence[Suspension]:
+        """The user's and those of the device it signed in from, the newest first, past ones included."""
+
+    async def get(self, suspension_id: UUID) -> Suspension | None: ...
+    async def of_case(self, case_id: UUID) -> Sequence[Suspension]:
+        """Those that the case brought, by a rule or a decision, the newest first."""
+
+    async def add(self, suspension: Suspension, device_id: UUID | None) -> None:
+        """Writes a suspension; with a device it binds every account that signs in from it."""
+
+    async def lift(self, suspension_id: UUID, now: datetime) -> None:
+        """Ends it now. Once more changes nothing."""
+
+
+class Blocks(Protocol):
+    """Whom users blocked."""
+
+    async def add(self, block: Block) -> None: ...
+    async def get(self, block_id: UUID) -> Block | None: ...
+    async def find(self, blocker_id: UUID, blocked_id: UUID) -> Block | None: ...
+    async def remove(self, block_id: UUID) -> None: ...
+    async def of(self, blocker_id: UUID, after: Place | None, limit: int) -> Sequence[Block]:
+        """The user's, the newest first."""
+
+    async def between(self, user_id: UUID, others: Collection[UUID]) -> frozenset[UUID]:
+        """Which of the others blocked the user, or are blocked by them."""
+
+
+class Reports(Protocol):
+    """Reports and their evidence."""
+
+    async def add(self, report: Report, evidence: Sequence[Evidence]) -> None: ...
+    async def find(self, reporter_id: UUID, subject_id: UUID, room_id: UUID) -> Report | None: ...
+    async def of_reporter(self, reporter_id: UUID, after: Place | None, limit: int) -> Sequence[Report]:
+        """What the user reported, the newest first."""
+
+    async def of_case(self, case_id: UUID, after: Place | None, limit: int) -> Sequence[Report]:
+        """What the case gathers, the oldest first."""
+
+    async def about(self, subject_id: UUID, since: datetime) -> Sequence[Report]:
+        """What was reported about the user at or after that time, the oldest first."""
+
+    async def close(self, case_id: UUID, status: ReportStatus) -> None:
+        """Gives all reports of the case that status."""
+
+    async def record(self, reporter_id: UUID) -> tuple[int, int]:
+        """How many of the user's reports were upheld, and how many dismissed."""
+
+    async def evidence(self, report_ids: Collection[UUID]) -> Mapping[UUID, Sequence[Evidence]]:
+        """What was disclosed with each of the reports, in order; those without any are missing."""
+
+
+class Cases(Protocol):
+    """Cases and warnings."""
+
+    async def add(self, case: Case) -> None: ...
+    async def get(self, case_id: UUID) -> Case | None: ...
+    async def get_many(self, case_ids: Collection[UUID]) -> Mapping[UUID, Case]: ...
+    async def undecided(self, subject_id: UUID) -> Case | None:
+        """The one that gathers reports about the user."""
+
+    async def lock(self, case_id: UUID) -> Case | None:
+        """The case, locked, as it is now; None when somebody else holds the lock (`SKIP LOCKED`), or there is none."""
+
+    async def save(self, case: Case) -> None:
+        """Writes everything but whom it is about, and when it was opened."""
+
+    async def queue(
+        self, statuses: Collection[CaseStatus] | None, subject_id: UUID | None, after: Place | None, limit: int
+    ) -> Sequence[Case]:
+        """The most urgent first, then the oldest; of these statuses (None: any) and about that user (None: anybody)."""
+
+    async def warn(self, warning: AccountWarning) -> None: ...
+    async def warnings(self, user_id: UUID, limit: int = 50) -> Sequence[AccountWarning]:
+        """The user's, the newest first."""
+
+
+class Appeals(Protocol):
+    """Appeals."""
+
+    async def add(self, appeal: Appeal) -> None: ...
+    async def get(self, appeal_id: UUID) -> Appeal | None: ...
+    async def of_suspension(self, suspension_id: UUID) -> Appeal | None: ...
+    async def of_case(self, case_id: UUID) -> Appeal | None:
+        """The newest about a suspension of that case."""
+
+    async def save(self, appeal: Appeal) -> None:
+        """Writes what was decided."""
+
+
+class Audit(Protocol):
+    """The audit log."""
+
+    async def add(self, entry: AuditEntry) -> None: ...
+    async def entries(self, after: Place | None, limit: int) -> Sequence[AuditEntry]:
+        """The newest first."""
+
+
+class Operators(Protocol):
+    """Who judges, and how they sign in."""
+
+    async def ids(self) -> Sequence[UUID]:
+        """Accounts that have a role."""
+
+    async def set_token(self, user_id: UUID, token_hash: bytes, now: datetime) -> None:
+        """Replaces the operator's token."""
+
+    async def by_token(self, token_hash: bytes) -> UUID | None: ...
+    async def remove(self, user_id: UUID) -> None:
+        """Takes role and token."""

@@ -1,0 +1,1 @@
+"""What makes it safe to talk to strangers: blocks, reports, cases, suspensions, appeals, and the operators who judge."""

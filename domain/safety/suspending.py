@@ -1,0 +1,113 @@
+"""How a suspension begins: under which locks, and what it takes away at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from domain.events import CaseChanged, UserSuspended
+from domain.matchmaking.ending import end_match, end_ticket
+from domain.matchmaking.ticket import QueueLeaveReason, TicketStatus
+from domain.rooms.holding import Overtaken
+from domain.rooms.leaving import vacate
+from domain.rooms.room import MatchEndReason, MemberLeaveReason, RoomKind
+from domain.safety.suspension import SuspensionScope
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from domain.ports import UnitOfWork
+    from domain.rooms.room import Room
+    from domain.safety.suspension import Suspension
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A user under lock, with all that a suspension of them takes: the accounts of their device, and where those sit."""
+
+    user_id: UUID
+    device_id: UUID | None
+    accounts: frozenset[UUID]
+    rooms: Sequence[Room]
+    operators: Sequence[UUID]
+    """Locked too: they are told of what happens in the case."""
+
+
+async def lock_subject(
+    uow: UnitOfWork, user_id: UUID, *, rooms: Iterable[UUID] = (), also: Iterable[UUID] = ()
+) -> Subject:
+    """Locks the rooms of all accounts of the user's device and `rooms`, then the heads of these accounts, of all operators and of
+    `also`.
+
+    Which rooms these are is read before, because rooms come before heads in the lock order. Raises `Overtaken` when a seat was
+    taken, or an account made, in between: run it with `persistently`.
+    """
+    user = await uow.users.get(user_id)
+    accounts = frozenset(await uow.users.same_device(user_id))
+    operators = await uow.operators.ids()
+    named = frozenset(rooms)
+    held = await _held(uow, accounts)
+    locked = await _locked(uow, held | named, (*accounts, *operators, *also))
+    if await _held(uow, accounts) - held - named or frozenset(await uow.users.same_device(user_id)) - accounts:
+        msg = "Seats were taken meanwhile: try again."
+        raise Overtaken(msg)
+    return Subject(user_id, user.device_id if user else None, accounts, locked, operators)
+
+
+async def suspend(uow: UnitOfWork, subject: Subject, suspension: Suspension, *, now: datetime) -> None:
+    """Begins a suspension of the locked subject: it binds the device too, and takes effect at once on all of its accounts.
+
+    Tickets end (`SUSPENDED`), and matches (`YOU_WERE_SUSPENDED`; the partner is not told why). One of scope ALL takes every other
+    seat as well, and every live socket: their sessions become APPEAL_ONLY.
+    """
+    await uow.suspensions.add(suspension, subject.device_id)
+    for user_id in sorted(subject.accounts):
+        ticket = await uow.tickets.waiting(user_id)
+        if ticket is not None:
+            await end_ticket(uow, ticket, TicketStatus.CANCELLED, QueueLeaveReason.SUSPENDED)
+    for room in subject.rooms:
+        await _put_out(uow, room, subject.accounts, suspension.scope, now)
+    for user_id in sorted(subject.accounts):
+        uow.append(user_id, UserSuspended(suspension))
+        uow.raise_control(user_id)
+
+
+def tell_operators(uow: UnitOfWork, subject: Subject, case_id: UUID) -> None:
+    """Tells all operators that the case changed."""
+    for operator_id in subject.operators:
+        uow.append(operator_id, CaseChanged(case_id))
+
+
+async def _held(uow: UnitOfWork, accounts: Collection[UUID]) -> frozenset[UUID]:
+    return frozenset().union(*[await uow.rooms.held_ids(user_id) for user_id in accounts])
+
+
+async def _locked(uow: UnitOfWork, rooms: frozenset[UUID], users: Iterable[UUID]) -> Sequence[Room]:
+    if rooms:
+        return await uow.lock_rooms(rooms, also=users)
+    await uow.lock_users(users)
+    return ()
+
+
+async def _put_out(
+    uow: UnitOfWork, room: Room, accounts: Collection[UUID], scope: SuspensionScope, now: datetime
+) -> None:
+    for user_id in sorted(accounts):
+        seat = room.held_seat_of(user_id)
+        if seat is None:
+            continue
+        if room.kind is RoomKind.MATCH:
+            await end_match(
+                uow,
+                room,
+                seat,
+                told=MatchEndReason.YOU_WERE_SUSPENDED,
+                others_told=MatchEndReason.PARTNER_LEFT,
+                left=MemberLeaveReason.LEFT,
+                now=now,
+            )
+            return
+        if scope is SuspensionScope.ALL:
+            room = await vacate(uow, room, seat, MemberLeaveReason.LEFT, now=now)
