@@ -21,14 +21,20 @@ _LENGTH_IN_16_BITS, _LENGTH_IN_64_BITS = 126, 127
 _MASK_BYTES = 4
 
 
+FRAMES_AT_ONCE = 64
+"""A read of the network may bring 40,000 pings, which to answer takes a second: others get their turn in between. Who relays
+signals as fast as they can be taken has a few in each read."""
+
+
 class Cutter:
     """Cuts what a client sends into whole frames, and looks at nothing else in them.
 
-    A header that no client may send is not waited for: from it on everything goes to whoever says what is wrong with it. Holds at
-    most one frame of `longest` bytes beside what came with its end.
+    A header that no client may send is not waited for: from it on everything goes to whoever says what is wrong with it. Gives at
+    most `FRAMES_AT_ONCE`, and then `more` tells that it holds others, for a call with nothing. Beside these it holds at most one
+    frame of `longest` bytes and what came with its end.
     """
 
-    __slots__ = ("_held", "_longest", "_missing")
+    __slots__ = ("_held", "_longest", "_missing", "more")
 
     def __init__(self, longest: int) -> None:
         self._longest = longest
@@ -36,6 +42,7 @@ class Cutter:
         """The beginning of a frame."""
         self._missing = 0
         """Bytes that it lacks at least."""
+        self.more = False
 
     def cut(self, data: bytes) -> tuple[list[bytes], bytes]:
         """The whole frames that end in `data`, in order; and what begins with a header that no client may send, if one does."""
@@ -48,7 +55,12 @@ class Cutter:
             self._held.clear()
         frames: list[bytes] = []
         at, end = 0, len(data)
+        self.more = False
         while at < end:
+            if len(frames) == FRAMES_AT_ONCE:
+                self._held += data[at:]
+                self._missing, self.more = 0, True
+                break
             size = self._size(data, at)
             if size < 0:
                 return frames, data[at:]

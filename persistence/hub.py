@@ -74,8 +74,8 @@ class _Watch:
 
     def wake(self) -> None:
         self._moved = True
-        if self._waiter is not None:
-            self._finish(self._waiter)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def changed(self, timeout: float) -> None:
         if not self._moved:
@@ -101,12 +101,7 @@ class _Watch:
         if self._loop.time() < self._due:
             self._timer = self._loop.call_at(self._due, self._look)
         else:
-            self._finish(self._waiter)
-
-    @staticmethod
-    def _finish(waiter: asyncio.Future[None]) -> None:
-        if not waiter.done():
-            waiter.set_result(None)
+            self.wake()
 
 
 def channel_of(worker: UUID) -> str:

@@ -285,6 +285,20 @@ async def test_mutations_that_wait_are_bounded() -> None:
             await client.subscribe(f"m{i}", 'mutation { note(name: "x") }')
         message = await client.receive()
         assert (message["id"], message["payload"][0]["extensions"]["code"]) == ("m3", "RATE_LIMITED")
+        assert toy.live.refusals["mutations_of_socket"] == 1
+        toy.state.hold.set()
+
+
+async def test_mutations_that_wait_are_bounded_in_bytes() -> None:
+    """Few and large are as much memory as many and small; one of any size may wait, or it could never happen."""
+    async with toy_server(SocketLimits(mutation_bytes=500)) as toy, toy.client("ok:ada") as client:
+        await client.subscribe("m0", 'mutation { note(name: "hold") }')
+        await until(lambda: toy.state.started)
+        for i in range(1, 3):
+            await client.subscribe(f"m{i}", 'mutation { note(name: "x") } #' + "x" * 500)
+        message = await client.receive()
+        assert (message["id"], message["payload"][0]["extensions"]["code"]) == ("m2", "RATE_LIMITED")
+        assert toy.live.refusals["mutation_bytes_of_socket"] == 1
         toy.state.hold.set()
 
 

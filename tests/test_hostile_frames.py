@@ -24,6 +24,7 @@ from websockets.typing import Subprotocol
 from api import uvicorn_protocol
 from api.connections.limits import SocketLimits
 from api.graphql_ws.socket import GraphQLSocket
+from api.websocket_frames import FRAMES_AT_ONCE
 from tests.fuzz.wires import HANDSHAKE
 from tests.toy_server import Toy, toy_server
 from tests.waiting import until
@@ -142,6 +143,56 @@ async def test_a_frame_over_one_mebibyte_closes_with_1009() -> None:
         async with toy.client() as client:
             await client.connection.send([""] * 5_000)
             assert (await client.closed())[0] == 1009
+        await until(lambda: toy.live.refusals["frame"] == 2)
+        async with toy.client() as client:
+            await client.connection.close(1009)
+        await until(lambda: not len(toy.live))
+        assert toy.live.refusals["frame"] == 2, "what the client says of us is none of ours"
+
+
+async def test_a_frame_that_spells_too_much_closes_with_4400() -> None:
+    """A mebibyte of empty lists is 25 of objects; a mebibyte of text is one value, commas or not."""
+    async with toy_server(SocketLimits(values=100)) as toy:
+        async with toy.client() as client:
+            await client.subscribe("1", "{ hello } #" + "," * 500, variables={"a": [0] * 90})
+            assert [(await client.receive())["type"] for _ in range(2)] == ["next", "complete"]
+            await client.subscribe("2", "{ hello }", variables={"a": [0] * 110})
+            assert await client.closed() == (4400, "The frame has more than 100 values.")
+        assert toy.live.refusals["values"] == 1
+
+
+async def test_a_flood_of_frames_is_taken_whole_and_in_order() -> None:
+    """Candidates come in bursts, and a burst that is taken bit by bit is still the one that was sent."""
+    async with toy_server() as toy, toy.client() as client:
+        pinged = [
+            Frame(Opcode.PING, b"p").serialize(mask=True)
+            + Frame(Opcode.TEXT, b'{"type":"ping","payload":{"n":%d}}' % number).serialize(mask=True)
+            for number in range(1_000)
+        ]
+        client.connection.transport.write(b"".join(pinged))
+        for number in range(1_000):
+            assert await client.receive() == {"type": "pong", "payload": {"n": number}}
+        await client.subscribe("1", "{ hello }")
+        assert (await client.receive())["type"] == "next"
+
+
+async def test_a_flood_of_frames_leaves_others_their_turn() -> None:
+    """One read of the network may hold 40,000 pings, and to answer them takes a second in which nobody hears anything."""
+    loop, turns, turning = asyncio.get_running_loop(), 0, True
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        if turning:
+            loop.call_soon(turn)
+
+    async with toy_server() as toy, toy.client() as client:
+        flood = Frame(Opcode.PING, b"").serialize(mask=True) * 20_000
+        client.connection.transport.write(flood + Frame(Opcode.TEXT, b'{"type":"ping"}').serialize(mask=True))
+        turn()
+        assert await client.receive() == {"type": "pong"}
+        turning = False
+    assert turns >= 20_000 // FRAMES_AT_ONCE
 
 
 # --- clients that do not read -----------------------------------------------------------------------------------------------

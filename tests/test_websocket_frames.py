@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from api.websocket_frames import Cutter, framed, payload_of
+from api.websocket_frames import FRAMES_AT_ONCE, Cutter, framed, payload_of
 from tests.fuzz.wires import HANDSHAKE
 from tests.toy_server import Toy, toy_server
 from tests.waiting import DEADLINE, until
@@ -35,6 +35,18 @@ def test_frames_are_whole_again_however_the_network_cut_them(sizes: list[int], c
         assert not wrong
         found += frames
     assert [payload_of(frame) for frame in found] == [bytes(frame.data) for frame in sent]
+
+
+def test_a_flood_is_cut_a_little_at_a_time_and_what_comes_behind_it_stays_behind() -> None:
+    """Whoever asks for more with nothing gets it, in order."""
+    frames = [Frame(Opcode.TEXT, b"%d" % number).serialize(mask=True) for number in range(3 * FRAMES_AT_ONCE)]
+    cutter, found = Cutter(LONGEST), list[bytes]()
+    for data in (b"".join(frames[:-1]), frames[-1], b""):
+        cut, wrong = cutter.cut(data)
+        assert (len(cut), wrong) == (FRAMES_AT_ONCE, b"")
+        found += cut
+    assert [frame[-1:] for frame in found] == [frame[-1:] for frame in frames]
+    assert (found, cutter.more) == (frames, False)
 
 
 @given(size=SIZES)

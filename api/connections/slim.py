@@ -64,6 +64,11 @@ class SlimQueue:
         """Whether `get` would wait."""
         return self._messages is None
 
+    @property
+    def waited_for(self) -> bool:
+        """Whether the reader waits, and will find nothing but what is put next."""
+        return self._waiter is not None and not self._waiter.done()
+
     def put_nowait(self, message: Any) -> None:  # noqa: ANN401 - whatever Uvicorn tells its application
         """Add one, behind the others."""
         if self._messages is None:

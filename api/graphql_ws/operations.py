@@ -13,6 +13,7 @@ from graphql import OperationType
 from api.connections.closing import Close
 from api.graphql_ws.messages import Refused, complete_frame, error_frame, next_frame
 from domain.errors import RateLimited
+from schema.context import OPEN_FIELDS
 from schema.execution.documents import Rejected
 from schema.execution.errors import failure, told
 
@@ -42,8 +43,14 @@ class _Operation:
         """None for mutations: they share the lane's."""
         self._variables = frame.variables
 
+    @property
+    def follows(self) -> bool:
+        """Whether it is a stream that not everybody may have."""
+        subscribes = self.prepared.kind(self.name) is OperationType.SUBSCRIPTION
+        return subscribes and not self.prepared.asks_only(self.name, OPEN_FIELDS)
+
     def take_variables(self) -> dict[str, Any] | None:
-        """The client's variables, once: a frame of 1 MiB can spell 25 MiB of them, and a stream lives for hours."""
+        """The client's variables, once: a frame of 1 MiB can spell several of them, and a stream lives for hours."""
         variables, self._variables = self._variables, None
         return variables
 
@@ -126,6 +133,16 @@ class Operations:
             if operation.task is not None:
                 operation.task.cancel()
 
+    async def told(self, seconds: float) -> None:
+        """Return once every stream of somebody's inbox has ended by itself, or after so many seconds."""
+        streams = [
+            operation.task
+            for operation in self._live.values()
+            if operation.task is not None and operation.follows and not operation.task.done()
+        ]
+        if streams:
+            await asyncio.wait(streams, timeout=seconds)
+
     async def stop(self) -> None:
         """End all. Returns when every generator is closed and every task has ended."""
         self._live.clear()
@@ -142,11 +159,11 @@ class Operations:
 
     def _queue(self, operation: _Operation) -> bytes | None:
         size = operation.size
-        if self._waiting and (
-            len(self._waiting) >= self._limits.mutations or self._waiting_bytes + size > self._limits.mutation_bytes
-        ):
-            self._live_sockets.refusals["mutations_of_socket"] += 1
-            return _too_many(operation.id, "Too many mutations of this socket wait for their turn.")
+        if self._waiting:
+            many = len(self._waiting) >= self._limits.mutations
+            if many or self._waiting_bytes + size > self._limits.mutation_bytes:
+                self._live_sockets.refusals["mutations_of_socket" if many else "mutation_bytes_of_socket"] += 1
+                return _too_many(operation.id, "Too many mutations of this socket wait for their turn.")
         self._live[operation.id] = operation
         self._waiting.append(operation)
         self._waiting_bytes += size
@@ -211,7 +228,9 @@ class Operations:
                         return
                     if event.delivered is not None:
                         event.delivered()
-            await self._finish(operation, complete_frame(operation.id))
+            # One that ends because the session may do something else is not complete: its client is to come back for it.
+            if await self._stands():
+                await self._finish(operation, complete_frame(operation.id))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is told that its stream ended
             await self._finish(operation, error_frame(operation.id, [told(error)]))
 

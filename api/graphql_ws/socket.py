@@ -15,15 +15,19 @@ from api.connections.outlet import Outlet
 from api.gate import TokenExpired, TokenRefused
 from api.graphql_ws.messages import ACK, PING, Complete, ConnectionInit, Ping, Refused, Subscribe, parse
 from api.graphql_ws.operations import Operations
+from api.json_values import spells_more
 from api.networks import network_of
 from api.operation_rates import Requester
 from api.uvicorn_protocol import Disconnected
 from schema.execution.errors import told
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from starlette.types import Scope, Send
 
     from api.graphql_ws.endpoint import GraphQLWebSocket
+    from api.graphql_ws.messages import Frame
     from api.uvicorn_protocol import Wire
     from domain.identity import Caller
 
@@ -40,8 +44,8 @@ class GraphQLSocket:
     """
 
     __slots__ = (
-        "_attached", "_expires_at", "_gone", "_initialised", "_limits", "_operations", "_outlet", "_pinged_at", "_reader",
-        "_scope", "_send", "_server", "_timer", "_verdict", "_wire", "caller", "id", "network",
+        "_attached", "_closing", "_expires_at", "_gone", "_initialised", "_limits", "_operations", "_outlet", "_pinged_at",
+        "_reader", "_scope", "_send", "_server", "_timer", "_verdict", "_wire", "caller", "id", "network",
     )  # fmt: skip
 
     def __init__(self, server: GraphQLWebSocket, scope: Scope, send: Send) -> None:
@@ -61,6 +65,8 @@ class GraphQLSocket:
         self._attached = False
         self._gone = False
         self._verdict: tuple[int, str] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        """What waits for the streams to end, if anything does."""
         self._reader: asyncio.Task[None] | None = None
         """The task that reads, while it does."""
         self._timer: asyncio.TimerHandle | None = None
@@ -83,6 +89,16 @@ class GraphQLSocket:
             self._verdict = (code, reason)
             if self._reader is not None and self._reader is not asyncio.current_task():
                 self._reader.cancel()
+
+    def close_after_streams(self, code: int, reason: str) -> None:
+        """See `gate.LiveSocket`."""
+        if self._verdict is None and self._closing is None:
+            self._closing = asyncio.create_task(self._close_after_streams(code, reason))
+
+    async def _close_after_streams(self, code: int, reason: str) -> None:
+        if self._operations is not None:
+            await self._operations.told(self._limits.told)
+        self.close(code, reason)
 
     async def run(self) -> None:
         """Serve the socket, already accepted, until it ends for whatever reason. All it began has ended on return."""
@@ -107,6 +123,7 @@ class GraphQLSocket:
                 await self._take(await self._wire.next_message())
         except Disconnected:
             self._gone = True
+            self._server.live.refusals["frame"] += self._wire.too_long
         except Refused as refused:
             self._verdict = self._verdict or (refused.code, refused.reason)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not look like a broken network
@@ -120,7 +137,7 @@ class GraphQLSocket:
             self._reader = None
 
     async def _take(self, text: bytes | None) -> None:
-        frame = parse(text)
+        frame = self._parsed(text)
         match frame:
             case Subscribe():
                 if self._operations is None:
@@ -140,6 +157,31 @@ class GraphQLSocket:
                 await self._reply(frame.pong)
             case ConnectionInit():
                 await self._initialise(frame)
+
+    def _begin(self, text: bytes) -> bool:
+        """Begin an operation without waking the reader, who waits for what comes; see `Wire.listener`."""
+        if self._operations is None or self._verdict is not None or not self._outlet.free:
+            return False
+        try:
+            frame = self._parsed(text)
+            if type(frame) is not Subscribe:
+                return False
+            error = self._operations.start(frame)
+            if error is not None:
+                self._outlet.write(error)
+        except Refused as refused:
+            self.close(refused.code, refused.reason)
+        except Exception as error:  # noqa: BLE001 - as above
+            told(error)
+            self.close(Close.FAULT, "Internal server error")
+        return True
+
+    def _parsed(self, text: bytes | None) -> Frame:
+        most = self._limits.values
+        if text is not None and len(text) > most and spells_more(text, most):
+            self._server.live.refusals["values"] += 1
+            raise Refused(Close.MALFORMED, f"The frame has more than {most} values.")
+        return parse(text)
 
     async def _reply(self, frame: bytes) -> None:
         if await self._outlet.ready():
@@ -177,6 +219,7 @@ class GraphQLSocket:
         )
         self._next_beat()
         await self._reply(ACK)
+        self._wire.listener = self._begin
 
     async def _admit(self, authorization: str | None) -> None:
         caller = await self._server.gate.admit(authorization)
@@ -191,8 +234,8 @@ class GraphQLSocket:
         await self._server.sockets.opened(caller, self)
         self._expires_at = asyncio.get_running_loop().time() + left
 
-    async def _stands(self) -> bool:
-        return not self._attached or await self._server.sockets.stands(self)
+    def _stands(self) -> Awaitable[bool]:
+        return self._server.sockets.stands(self) if self._attached else _anonymous()
 
     # --- time -------------------------------------------------------------------------------------------------------
 
@@ -225,8 +268,11 @@ class GraphQLSocket:
     # --- the end ----------------------------------------------------------------------------------------------------
 
     async def _end(self) -> None:
+        self._wire.listener = None
         self._outlet.shut()
         self._stop_timer()
+        if self._closing is not None:
+            self._closing.cancel()
         if not self._gone:
             await self._send_close(*(self._verdict or (Close.RESTART, "The server stops.")))
         if self._operations is not None:
@@ -245,3 +291,8 @@ class GraphQLSocket:
             await self._send({"type": "websocket.close", "code": int(code), "reason": reason})
         except (OSError, RuntimeError):
             log.debug("socket_was_gone", code=int(code))
+
+
+async def _anonymous() -> bool:
+    """Nobody can take away what nobody was given."""
+    return True

@@ -18,7 +18,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 
-from schema.execution.run import PLAIN, field_of, settle, steps_of, waits
+from schema.execution.run import PLAIN, field_of, never_waits, settle, steps_of, waits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from schema.execution.fields import Field
     from schema.execution.leaves import Complete
     from schema.execution.run import Place, Run
-    from schema.execution.selecting import Selection
+    from schema.execution.selecting import Known, Selection
 
 
 CLASSES = 4
@@ -167,24 +167,25 @@ class ListOf(_Completion):
 class ObjectOf(_Completion):
     """Completes objects of one type."""
 
-    __slots__ = ("_castable", "_known", "_selection", "_type")
+    __slots__ = ("_castable", "_selection", "_type", "known")
 
     def __init__(self, field: Field, null: str | None, type_: GraphQLObjectType, selection: Selection) -> None:
         super().__init__(field, null)
         self._type = type_
         self._castable = type_.is_type_of is not None
         self._selection = selection
-        self._known: tuple[type, ...] = ()
-        """Classes whose values may be shown without a question."""
+        self.known: Known = {}
 
     def complete(self, run: Run, value: Any, place: Place) -> Any:  # noqa: ANN401 - a result
         """The object's fields, or an awaitable of them."""
-        if type(value) in self._known and (not self._castable or getattr(value, TYPE_CAST_ATTRIBUTE, None) is None):
+        if type(value) in self.known and (not self._castable or getattr(value, TYPE_CAST_ATTRIBUTE, None) is None):
             return self._selection.run(run, value, place)
         if self.is_null(value):
             return None
-        if not self._castable or is_native(self._type, value):
-            self._known = (*self._known, type(value))[-CLASSES:]
+        if never_waits(value) and (not self._castable or is_native(self._type, value)):
+            if len(self.known) == CLASSES:
+                del self.known[next(iter(self.known))]
+            self.known[type(value)] = self._selection
         return self.checked(self._type, self._selection, run, value, place)
 
 
@@ -194,7 +195,7 @@ class AnyOf(_Completion):
     Which type it is is asked once for each class, if Strawberry decides by the class alone; else for every value.
     """
 
-    __slots__ = ("_known", "_select", "_type")
+    __slots__ = ("_select", "_type", "known")
 
     def __init__(
         self,
@@ -206,11 +207,11 @@ class AnyOf(_Completion):
         super().__init__(field, null)
         self._type = type_
         self._select = select
-        self._known: dict[type, Selection] = {}
+        self.known: Known = {}
 
     def complete(self, run: Run, value: Any, place: Place) -> Any:  # noqa: ANN401 - a result
         """The object's fields, or an awaitable of them."""
-        selection = self._known.get(type(value))
+        selection = self.known.get(type(value))
         if selection is not None and getattr(value, TYPE_CAST_ATTRIBUTE, None) is None:
             return selection.run(run, value, place)
         if self.is_null(value):
@@ -232,8 +233,8 @@ class AnyOf(_Completion):
         # It reads nothing of its executor but the schema, which a plan has too.
         type_ = Executor.ensure_valid_runtime_type(run.plan, name, self._type, details, info, value)  # type: ignore[arg-type]
         selection = self._select(type_)
-        if is_native(type_, value) and _is_strawberrys(self._type.resolve_type):
-            self._known[type(value)] = selection
+        if never_waits(value) and is_native(type_, value) and _is_strawberrys(self._type.resolve_type):
+            self.known[type(value)] = selection
         return self.checked(type_, selection, run, value, place)
 
 

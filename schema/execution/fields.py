@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from schema.execution.blueprint import Resolver, Shape
     from schema.execution.run import Place, Run
+    from schema.execution.selecting import Selection
 
 
 class Field:
@@ -49,6 +50,12 @@ class Field:
             return self._later(run, value, place)  # type: ignore[arg-type]  # it waits
         completed = self.complete(run, value, place)
         return self._finished(run, completed, place) if type(completed) is CoroutineType else completed
+
+    def shown(self, run: Run, selection: Selection, value: object, above: Place) -> Any:  # noqa: ANN401 - a result
+        """The same for an object that is known not to wait, and what is selected on it."""
+        place = (above, self.name, self.shape.parent.name)
+        results = selection.run(run, value, place)
+        return self._finished(run, results, place) if type(results) is CoroutineType else results
 
     def failed(self, run: Run, error: Exception, above: Place) -> None:
         """Handle what `execute` or `completed` raised: null and an error in the response, or, where there must be no null, the

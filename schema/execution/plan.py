@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from schema.execution.blueprint import Blueprint
     from schema.execution.fields import Asked
     from schema.execution.leaves import Complete, Plain
-    from schema.execution.selecting import Step
+    from schema.execution.selecting import Known, Step
 
 TREES = 4
 """Trees kept of one operation: answers of its `@skip` and `@include` that come again."""
@@ -237,25 +237,27 @@ class Tree:
         shape = self._blueprint.shape(on, nodes[0].name.value)
         read = shape.read is not None
         field = Field(name, nodes, shape) if read else resolved(name, nodes, shape, shape.definition.resolve)
-        field.complete, exact, plain = self._completion(field, shape.definition.type)
-        return name, shape.read, exact, plain, field
+        field.complete, exact, plain, known = self._completion(field, shape.definition.type)
+        return name, shape.read, exact, plain, known, field
 
     def _completion(
         self, field: Field, type_: GraphQLOutputType, null: str | None = None
-    ) -> tuple[Complete, type, Plain | None]:
-        """What completes values of the type; for leaves also what completes nearly all of them."""
+    ) -> tuple[Complete, type, Plain | None, Known | None]:
+        """What completes values of the type; for leaves, and for objects, also what completes nearly all of them."""
         if isinstance(type_, GraphQLNonNull):
             return self._completion(field, type_.of_type, field.shape.null)
         if isinstance(type_, GraphQLList):
-            item, exact, _ = self._completion(field, type_.of_type)
+            item, exact, _, _ = self._completion(field, type_.of_type)
             required = isinstance(type_.of_type, GraphQLNonNull)
-            return ListOf(field, null, item, exact, required=required).complete, Never, None
+            return ListOf(field, null, item, exact, required=required).complete, Never, None, None
         if isinstance(type_, GraphQLObjectType):
             selection = self._selection(_sets(field.nodes), type_)
-            return ObjectOf(field, null, type_, selection).complete, Never, None
+            objects = ObjectOf(field, null, type_, selection)
+            return objects.complete, Never, None, objects.known
         if is_abstract_type(type_):
-            return AnyOf(field, null, type_, partial(self._selection, _sets(field.nodes))).complete, Never, None
-        return self._blueprint.leaf(cast("GraphQLLeafType", type_), null)
+            some = AnyOf(field, null, type_, partial(self._selection, _sets(field.nodes)))
+            return some.complete, Never, None, some.known
+        return *self._blueprint.leaf(cast("GraphQLLeafType", type_), null), None
 
 
 def _sets(nodes: Iterable[FieldNode]) -> tuple[SelectionSetNode, ...]:

@@ -140,6 +140,11 @@ def waits(value: object) -> bool:
     return False
 
 
+def never_waits(value: object) -> bool:
+    """Whether no value of its class must be awaited."""
+    return not waits(value) and type(value) in PLAIN
+
+
 def settle(awaitables: Iterable[Awaitable[Any]]) -> None:
     """Let abandoned siblings of a failure end in the background, as graphql-core does: their errors are nobody's. Needs a loop that
     runs.

@@ -9,6 +9,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from graphql.pyutils import gather_with_cancel
+from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 
 from schema.execution.run import settle
 
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
     from schema.execution.leaves import Plain
     from schema.execution.run import Place, Run
 
-    Step = tuple[str, Callable[[Any], Any] | None, type, Plain | None, Field]
+    Known = dict[type, "Selection"]
+    """What is selected on values of a class, for classes of which nothing is asked again: they need not be awaited, and are of one
+    type unless somebody cast them (`strawberry.cast`)."""
+
+    Step = tuple[str, Callable[[Any], Any] | None, type, Plain | None, Known | None, Field]
     """Response name; what reads the value off the source, or None if resolving takes more; for leaves what completes nearly
-    all values (see `leaves.itself` and `leaves.plain`); the field, which can do all of it."""
+    all values (see `leaves.itself` and `leaves.plain`); for objects what does; the field, which can do all of it."""
 
 
 class Selection:
@@ -45,7 +50,7 @@ class Selection:
         results: dict[str, Any] = {}
         waiting: list[str] | None = None
         try:
-            for name, read, exact, plain, field in self._steps or self.steps:
+            for name, read, exact, plain, known, field in self._steps or self.steps:
                 try:
                     if read is None:
                         value = field.execute(run, source, place)
@@ -54,7 +59,12 @@ class Selection:
                         if type(value) is exact:
                             results[name] = value
                             continue
-                        if plain is not None and (result := plain(value)) is not None:
+                        if known is not None and (
+                            (selection := known.get(type(value))) is not None
+                            and getattr(value, TYPE_CAST_ATTRIBUTE, None) is None
+                        ):
+                            value = field.shown(run, selection, value, place)
+                        elif plain is not None and (result := plain(value)) is not None:
                             value = result
                         elif value is not None or field.required:
                             value = field.completed(run, value, place)
@@ -102,7 +112,7 @@ async def _rest(run: Run, source: object, results: dict[str, Any], name: str, st
 
 
 def _one(step: Step, run: Run, source: object) -> Any:  # noqa: ANN401 - a result
-    _, read, _, _, field = step
+    _, read, _, _, _, field = step
     try:
         return field.execute(run, source, None) if read is None else field.completed(run, read(source), None)
     except Exception as error:  # noqa: BLE001 - as above
