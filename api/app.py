@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from api.graphql_http.endpoint import GraphQLHTTP
+from api.graphql_http.parsing import BodyLimits
 from api.graphql_http.streams import Streams
 from api.graphql_ws.endpoint import GraphQLWebSocket
 from api.metrics import CONTENT_TYPE
@@ -65,6 +66,7 @@ def application(settings: Settings, parts: Parts, exposition: Callable[[], bytes
         parts.context,
         streams,
         OPEN_FIELDS,
+        BodyLimits(settings.max_body, settings.max_values),
         turns=parts.turns,
         rates=parts.rates,
     )

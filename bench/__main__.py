@@ -11,11 +11,13 @@
   storage  the same without sockets and GraphQL: what a worker's storage takes, and what bare SQL does
   matching matches per second through PostgreSQL and how long people wait, with 10,000 and 50,000 waiting
   recovery how long people wait after a worker, the leader, the bus or PostgreSQL failed
+  stalls   for how long what nobody should send keeps a worker's loop: 50 ms are promised at most
 
 Servers run as processes of their own, on free ports, with data directories that are removed; the load comes from yet another
 process, whose share of a core is told, so that one sees when it was the bottleneck. Every figure stands beside the same
 one of something plain that ran in the same minutes on the same machine: figures of two machines do not compare, ratios nearly do.
-Takes about 26 minutes: peers eight, signals five, storage, matching and recovery between two and three each, the others one each.
+Takes about 28 minutes: peers eight, signals five, storage, matching, recovery and stalls between two and three each, the others one
+each.
 --quick, with a smaller load and fewer cases, takes about nine.
 """
 
@@ -28,7 +30,7 @@ from pathlib import Path
 
 import orjson
 
-from bench import calls, chat, history, keys, matching, memory, pool, recovery, signals, storage
+from bench import calls, chat, history, keys, matching, memory, pool, recovery, signals, stalls, storage
 from bench.peers import comparing
 from bench.peers.picture import picture
 from bench.peers.running import packages
@@ -43,6 +45,7 @@ BENCHMARKS = {
     "peers": comparing.measure,
     "pool": pool.measure,
     "signals": signals.measure,
+    "stalls": stalls.measure,
     "storage": storage.measure,
     "matching": matching.measure,
     "recovery": recovery.measure,

@@ -138,6 +138,50 @@ def test_the_store_is_bounded_in_bytes() -> None:
     assert len(lru) <= 100
 
 
+LETTERS = "abcdefghijklmnopqrstuvwxy"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{hello}",
+        "{me{" + "hello " * 140 + "}}",
+        "query($x:Boolean!){" + "".join(f"{letter}:me{{hello@skip(if:$x)}}" for letter in LETTERS[:16]) + "}",
+        " ".join(f"query {letter}{{me{{me{{hello}}hello}}}}" for letter in LETTERS),
+        " ".join(
+            f"query {letter}($x:Boolean!$y:Boolean!){{me{{hello@skip(if:$x)}}b:me{{hello@skip(if:$y)}}}}"
+            for letter in LETTERS
+        ),
+    ],
+    ids=["tiny", "fields", "condition", "operations", "conditions"],
+)
+async def test_a_document_holds_no_more_memory_than_it_is_counted_with(text: str) -> None:
+    """The store is bounded by an estimate: were it too low, a flood of such documents would take more than was said."""
+    engine, desk = Engine(schema), Desk(None, None, State())
+    answers = [{"x": x, "y": y} for x in (True, False) for y in (True, False)]
+
+    async def use(copy: int) -> None:
+        prepared = engine.documents.prepare(f"{text}#{copy}")
+        assert isinstance(prepared, Prepared), prepared
+        for name in prepared.operations:
+            for variables in answers:
+                assert "errors" not in await settled(engine.execute(prepared, variables, name, desk))
+
+    await use(0)
+    gc.collect()
+    counted, kept = engine.documents.bytes, engine.documents.entries
+    tracemalloc.start()
+    try:
+        for copy in range(1, 9):
+            await use(copy)
+        gc.collect()
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert engine.documents.entries == kept + 8
+    assert held <= engine.documents.bytes - counted
+
+
 def test_without_introspection_nothing_of_the_schema_is_told() -> None:
     """Production hides the schema; suggestions of near names would give it away one by one."""
     store = documents(introspection=False)

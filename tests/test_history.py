@@ -166,6 +166,7 @@ async def test_arguments_that_cannot_be_meant_are_refused(world: World) -> None:
     for arguments in combinations:
         with pytest.raises(BadInput):
             await world.page(ada, room, **arguments)
+    assert world.pages.refusals == {"page": 4}, "whoever runs the service sees that clients ask for too much at once"
     largest = base64.urlsafe_b64encode(raw[:17] + struct.pack(">q", 2**63 - 1)).decode().rstrip("=")
     assert texts(await world.page(ada, room, last=1, before=largest)) == ["10"]
     assert texts(await world.page(ada, room, first=1, after=largest)) == []

@@ -120,7 +120,22 @@ async def test_an_end_for_good_is_a_payload_and_any_other_a_cut(toy: Toy) -> Non
         toy.sockets.opened_sockets[-1].close(4401, "Sign in again.")
         assert (await answer.part())["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
         assert (await answer.rest(), answer.finished) == (b"--\r\n", True)
-    async with request(toy.port, HANG, APOLLO, token="short:ada") as answer:
+    async with request(toy.port, HANG, APOLLO, token="ok:ada") as answer:
+        while await answer.part() != {"payload": {"data": {"hang": 0}}}:
+            pass
+        toy.sockets.opened_sockets[-1].close(4403, "Refresh.")
         assert not (await answer.rest()).endswith(b"--\r\n")
+        assert answer.finished is False
+    await until(lambda: not len(toy.live) and not toy.counts.open.total())
+
+
+@pytest.mark.parametrize("accept", [APOLLO, PARTS])
+async def test_a_token_that_expires_cuts_the_parts(toy: Toy, accept: str) -> None:
+    """The client comes back with a fresh one; were the last boundary sent, it would take its subscription for completed."""
+    async with request(toy.port, HANG, accept, token="short:ada") as answer:
+        told = await answer.rest()
+        assert b'{"data":{"hang":0}}' in told
+        assert b"errors" not in told
+        assert not told.endswith(b"--\r\n")
         assert answer.finished is False
     await until(lambda: not len(toy.live) and not toy.counts.open.total())

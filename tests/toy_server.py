@@ -149,7 +149,7 @@ class Query:
 
     @strawberry.field
     def me(self) -> Query:
-        return self
+        return Query()
 
 
 @strawberry.type
@@ -191,6 +191,20 @@ class Subscription:
             if state.slow_unwind is not None:
                 await state.slow_unwind.wait()
             state.open_streams -= 1
+
+    @strawberry.subscription
+    async def farewell(self, info: Info) -> AsyncGenerator[int, None]:
+        """Has something left to tell when it is let go, and then ends by itself."""
+        yield 0
+        await info.context.state.hold.wait()
+        yield 1
+        yield 2
+
+    @strawberry.subscription
+    async def stats(self) -> AsyncGenerator[int, None]:
+        """Is open to everybody, and never ends."""
+        yield 0
+        await asyncio.Event().wait()
 
     @strawberry.subscription
     async def stubborn(self, info: Info, first: int) -> AsyncGenerator[int, None]:
@@ -264,7 +278,9 @@ class FakeGate:
 
 
 class FakeSockets:
-    """Counts; fails for the users in `broken`, never answers for those in `stuck`, ends those in `revoked`."""
+    """Counts; fails for the users in `broken`, never answers for those in `stuck`, ends those in `revoked`, and those in `rescoped`
+    after their streams.
+    """
 
     def __init__(self) -> None:
         self.opened_sockets: list[LiveSocket] = []
@@ -272,6 +288,7 @@ class FakeSockets:
         self.broken: set[UUID] = set()
         self.stuck: set[UUID] = set()
         self.revoked: set[UUID] = set()
+        self.rescoped: set[UUID] = set()
 
     async def opened(self, caller: Caller, socket: LiveSocket) -> None:
         self.opened_sockets.append(socket)
@@ -284,7 +301,9 @@ class FakeSockets:
         assert socket.caller is not None
         if socket.caller.user_id in self.revoked:
             socket.close(4401, "revoked")
-        return socket.caller.user_id not in self.revoked
+        if socket.caller.user_id in self.rescoped:
+            socket.close_after_streams(4403, "rescoped")
+        return socket.caller.user_id not in self.revoked | self.rescoped
 
     async def closed(self, socket: LiveSocket) -> None:
         await asyncio.sleep(0)

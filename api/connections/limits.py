@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from api.json_values import MAX_VALUES
+
 
 @dataclass(frozen=True, slots=True)
 class SocketLimits:
@@ -17,6 +19,8 @@ class SocketLimits:
     """Between our pings, and again until a socket from which nothing arrived is dropped."""
     send: float = 10.0
     """Without progress of what was written."""
+    told: float = 1.0
+    """For streams to tell the last of it once what the session may do has changed. Nothing else is done for the socket by then."""
     operations: int = 16
     """Queries and subscriptions at once. Those that still unwind count too, from four times as many on."""
     mutations: int = 256
@@ -27,6 +31,8 @@ class SocketLimits:
     """What a running mutation is given to finish when its socket has gone: its client cannot tell whether it
     happened, and cancelling it would cost a database connection.
     """
+    values: int = MAX_VALUES
+    """Of the JSON of one message."""
     sockets_per_user: int = 5
     strangers: int = 1_000
     """Sockets of one network on which nobody is signed in (yet). A school that comes back all at once needs seconds for more; a

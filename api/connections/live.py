@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from api.gate import LiveSocket
 
 
+LIMITS = (
+    "strangers_of_network", "sockets_of_user", "operations_of_socket", "mutations_of_socket", "mutation_bytes_of_socket",
+    "frame", "body", "values",
+)  # fmt: skip
+"""Of which refusals are counted here."""
+
+
 class LiveSockets:
     """The registry. The plain attributes are counters since the start, to be read whenever metrics are scraped."""
 
@@ -31,10 +38,8 @@ class LiveSockets:
         """New handshakes are refused with 503."""
         self.accepted = 0
         self.refused_origins = 0
-        self.refusals = Counter(
-            dict.fromkeys(("strangers_of_network", "sockets_of_user", "operations_of_socket", "mutations_of_socket"), 0)
-        )
-        """What was too much for a network, a user or a socket, by limit."""
+        self.refusals: Counter[str] = Counter(dict.fromkeys(LIMITS, 0))
+        """What was too much for a network, a user, a socket or a request, by limit."""
         self.delivered = 0
         """`next` frames written."""
         self.aborted_slow = 0

@@ -52,10 +52,10 @@ MUTATIONS_WAITING = 32
 
 
 class UserTurns(Turns):
-    """Mutations of each user, `MUTATIONS_AT_ONCE`, while `waiting` more wait."""
+    """Mutations of each user, `at_once`, while `waiting` more wait."""
 
-    def __init__(self, waiting: int = MUTATIONS_WAITING) -> None:
-        super().__init__(MUTATIONS_AT_ONCE, waiting)
+    def __init__(self, waiting: int = MUTATIONS_WAITING, at_once: int = MUTATIONS_AT_ONCE) -> None:
+        super().__init__(at_once, waiting)
 
     @property
     def refusals(self) -> Mapping[str, int]:
@@ -87,6 +87,8 @@ class GraphQLHTTP:
         try:
             response = await self._respond(request, accept, send)
         except Refused as refused:
+            if refused.limit is not None:
+                self.streams.live.refusals[refused.limit] += 1
             response = _refusal(refused, accept)
         except ClientDisconnect:
             return
@@ -102,7 +104,7 @@ class GraphQLHTTP:
             raise refuse(405, "Send GraphQL by POST, or a query by GET.", allow="GET, POST")
         if accept.single is None:  # Whatever may carry a stream may carry one result.
             raise refuse(406, f"The answer is {MODERN}, {CLASSIC}, {EVENT_STREAM} or {MULTIPART}: accept one of them.")
-        operation = from_url(request) if request.method == "GET" else await from_body(request, self.body)
+        operation = from_url(request, self.body) if request.method == "GET" else await from_body(request, self.body)
         caller, expired = await self._admit(request)
         prepared = self._prepare(
             Requester(self.rates, caller.user_id if caller else None, network_of(request)), operation

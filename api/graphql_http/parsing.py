@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from api.graphql_http.media_types import CLASSIC, media_type
-from api.graphql_http.refusals import refuse
+from api.graphql_http.refusals import refuse, too_large
+from api.json_values import MAX_VALUES, spells_more
 from schema.execution.persisted import is_persisted
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+
+MAX_BODY = 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -26,7 +30,7 @@ class Operation:
     extensions: dict[str, Any] | None
 
     def take_variables(self) -> dict[str, Any] | None:
-        """The client's variables, once, and the end of all else that it sent: 1 MiB can spell 25 MiB, and a stream lives for
+        """The client's variables, once, and the end of all else that it sent: 1 MiB can spell several, and a stream lives for
         hours.
         """
         variables = self.variables
@@ -36,18 +40,20 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """Of a request's body: its bytes, and the seconds it may take to arrive."""
+    """Of a request's body: its bytes, what they spell, and the seconds it may take to arrive."""
 
-    size: int = 1024 * 1024
+    size: int = MAX_BODY
+    values: int = MAX_VALUES
+    """Of its JSON."""
     seconds: float = 10.0
 
 
-def from_url(request: Request) -> Operation:
+def from_url(request: Request, limits: BodyLimits) -> Operation:
     """A request by GET. Raises `Refused`."""
     fields: dict[str, Any] = dict(request.query_params)
     for name in ("variables", "extensions"):
         if name in fields:
-            fields[name] = _json(fields[name], name)
+            fields[name] = _json(fields[name].encode(errors="surrogatepass"), name, limits.values)
     return _operation(fields)
 
 
@@ -62,14 +68,14 @@ async def from_body(request: Request, limits: BodyLimits) -> Operation:
             body = await _body(request, limits.size)
     except TimeoutError:
         raise refuse(408, "The body took too long to arrive.", connection="close") from None
-    return _operation(_json(body, "The body"))
+    return _operation(_json(body, "The body", limits.values))
 
 
 async def _body(request: Request, most: int) -> bytes:
     """The body, read only as far as it is allowed to be long."""
     # The connection stays open: Uvicorn throws away what still comes. Closing it with unread data would reset it, and
     # the client would see that instead of the answer.
-    too_long = refuse(413, f"The body is longer than {most} bytes.")
+    too_long = too_large("body", f"The body is longer than {most} bytes.")
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > most:
         raise too_long
@@ -81,7 +87,9 @@ async def _body(request: Request, most: int) -> bytes:
     return bytes(body)
 
 
-def _json(text: bytes | str, what: str) -> object:
+def _json(text: bytes, what: str, most: int) -> object:
+    if spells_more(text, most):
+        raise too_large("values", f"{what} has more than {most} values.")
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -20,13 +20,21 @@ class Refused(Exception):
     """
 
     def __init__(
-        self, status: int, result: Result, *, well_formed: bool = False, headers: dict[str, str] | None = None
+        self,
+        status: int,
+        result: Result,
+        *,
+        well_formed: bool = False,
+        headers: dict[str, str] | None = None,
+        limit: str | None = None,
     ) -> None:
         super().__init__()
         self.status = status
         self.result = result
         self.well_formed = well_formed
         self.headers = headers or {}
+        self.limit = limit
+        """Of what was sent, if that is why."""
 
 
 def refuse(status: int, message: str, code: str = "BAD_USER_INPUT", **headers: str) -> Refused:
@@ -36,6 +44,11 @@ def refuse(status: int, message: str, code: str = "BAD_USER_INPUT", **headers: s
         {"errors": [failure(code, message)]},
         headers={name.replace("_", "-"): value for name, value in headers.items()},
     )
+
+
+def too_large(limit: str, message: str) -> Refused:
+    """413 (RFC 9110, section 15.5.14): more was sent than is read."""
+    return Refused(413, {"errors": [failure("BAD_USER_INPUT", message)]}, limit=limit)
 
 
 def unavailable(message: str) -> Refused:

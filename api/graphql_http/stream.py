@@ -78,6 +78,12 @@ class Stream:
             self._verdict = (code, reason)
             self._stop()
 
+    def close_after_streams(self, code: int, reason: str) -> None:
+        """See `gate.LiveSocket`: its one stream ends the whole."""
+        if self._verdict is None:
+            self._verdict = (code, reason)
+            self._later("told", self._limits.told, self._stop)
+
     async def run(self, subscribe: Subscribe) -> None:
         """Serve the stream until it ends for whatever reason; all it began has ended on return.
 
@@ -156,6 +162,9 @@ class Stream:
                         return
                     if event.delivered is not None:
                         event.delivered()
+            if self._attached:
+                # One that ends because the session may do something else is not complete: that is noted as why it ends.
+                await self._streams.sockets.stands(self)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is told that its stream ended
             self._last = {"errors": [told(error)]}
 

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 MAX_ERRORS = 5
 """Errors reported for one document: a person mends them one by one, and each costs us work."""
 
-BYTES_PER_DOCUMENT, BYTES_PER_CHARACTER = 48 * 1024, 250
-"""What a prepared document holds in memory with its plans: so much, and so much for each character of its text. Measured of all
-that the acceptance clients send: 20 KiB and 62 to 115 bytes without plans; a field in a plan adds 300 bytes, one that is an
-object 900, and `Plans` sees to how many there are."""
+BYTES_PER_DOCUMENT, BYTES_PER_CHARACTER = 32 * 1024, 400
+"""At most what a prepared document holds in memory with its plans: so much, and so much for each character of its text. Measured:
+the smallest hold 11 KiB; beyond 24 KiB a character takes 62 to 115 bytes without plans, and 325 at worst, with all that `Plans`
+keeps of many operations, or of two conditions. 64 MiB of the worst took 59 MiB of the process."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

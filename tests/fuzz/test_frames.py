@@ -165,6 +165,7 @@ def fragmented(draw: st.DrawFn) -> list[Frame]:
 
 @examples(60)
 @given(frames=st.lists(FRAMES.map(lambda frame: [frame]) | fragmented(), max_size=5), cut=st.integers(0, 3))
+@example(frames=[[Frame(opcode=8)]], cut=0)
 def test_no_frames_break_the_server(victim: Victim, frames: list[list[Frame]], cut: int) -> None:
     """Reserved bits, lengths that lie, control frames in the middle, masks that are missing, an end in the middle of a frame."""
     wire = b"".join(frame.wire() for several in frames for frame in several)

@@ -102,7 +102,8 @@ class Client:
             if opcode == 1:
                 texts.append(payload)
             elif opcode == 8:
-                code = struct.unpack("!H", payload[:2])[0]
+                # RFC 6455, section 7.1.5: a close without a code, which answers one without, counts as 1005.
+                code = struct.unpack("!H", payload[:2])[0] if payload else 1005
             else:
                 assert opcode in {9, 10}, "clients of the protocol fail on binary frames"
         return texts, code
