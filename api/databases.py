@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from persistence.embedded import embedded_postgres
+from persistence.embedded import embedded_beside, embedded_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +34,16 @@ def database(settings: Settings) -> Iterator[Source]:
         return
     with embedded_postgres(settings.data_dir) as server:
         yield Source(server.dsn(), server.dsn(), server.ended)
+
+
+@contextmanager
+def database_beside(settings: Settings) -> Iterator[Source]:
+    """The same for a command that works while a server runs, and while none does: what runs in the data directory is used."""
+    if settings.database_url is not None:
+        yield foreign(settings, settings.database_url)
+        return
+    with embedded_beside(settings.data_dir) as dsn:
+        yield Source(dsn, dsn, lambda: False)
 
 
 def foreign(settings: Settings, dsn: str) -> Source:

@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.pool import NullPool
 
+from api.refusal import Refusal
 from persistence.database import engine_for
 
 if TYPE_CHECKING:
@@ -51,6 +52,17 @@ async def upgrade(dsn: str) -> Standing:
         return before
 
     return await _run(dsn, work)
+
+
+async def migrated(dsn: str, *, ours: bool) -> None:
+    """Brings our own database up to date; somebody else's only they do, by saying so. Raises `Refusal` for one of those that is
+    behind.
+    """
+    if ours:
+        await upgrade(dsn)
+    elif await standing(dsn) in {Standing.EMPTY, Standing.BEHIND}:
+        msg = "The database is behind this version of Parley: run `python -m api migrate` first."
+        raise Refusal(msg)
 
 
 async def check(dsn: str) -> None:

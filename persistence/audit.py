@@ -20,7 +20,10 @@ class AuditRow(Row, table=True):
     """An entry. It refers to nothing: what it is about may be deleted, it may not."""
 
     __tablename__ = "audit_entry"
-    __table_args__ = (Index("ix_audit_entry_at", "at", "id"),)
+    __table_args__ = (
+        Index("ix_audit_entry_at", "at", "id"),
+        Index("ix_audit_entry_actor_id", "actor_id", "at", postgresql_where=text("actor_id IS NOT NULL")),
+    )
 
     id: UUID = Field(primary_key=True)
     at: datetime = Field(sa_type=Timestamp)
@@ -42,8 +45,9 @@ class AuditRepository:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, entry: AuditEntry) -> None:
-        await self._connection.execute(insert(AuditRow).values(**asdict(entry)))
+    async def add(self, *entries: AuditEntry) -> None:
+        if entries:
+            await self._connection.execute(insert(AuditRow), [asdict(entry) for entry in entries])
 
     async def entries(self, after: Place | None, limit: int) -> Sequence[AuditEntry]:
         rows = (await self._connection.execute(_ENTRIES, {"limit": limit} | place_values(after))).mappings()

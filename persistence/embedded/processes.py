@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PEACEFUL_ENVIRONMENT: Mapping[str, str] = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 _PR_SET_PDEATHSIG = 1
-_PID_LINE, _STATUS_LINE = 0, 7
+_PID_LINE, _SOCKET_LINE, _STATUS_LINE = 0, 4, 7
 _POLL_SECONDS = 0.01
 # Fast shutdown; immediate shutdown, which costs a recovery at the next start; the end.
 _STOP_SIGNALS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0))
@@ -94,6 +94,13 @@ def is_ready(cluster: Path, pid: int) -> bool:
     """Tell whether the postmaster `pid` has written that it takes connections."""
     lines = _pid_file(cluster)
     return len(lines) > _STATUS_LINE and lines[_PID_LINE] == str(pid) and lines[_STATUS_LINE] == "ready"
+
+
+def socket_of_ready(cluster: Path) -> Path | None:
+    """Give the folder of the socket of a postmaster that has written that it takes connections; it may have been killed since."""
+    lines = _pid_file(cluster)
+    ready = len(lines) > _STATUS_LINE and lines[_STATUS_LINE] == "ready"
+    return Path(lines[_SOCKET_LINE]) if ready else None
 
 
 def stop_leftover(cluster: Path) -> None:

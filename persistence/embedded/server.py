@@ -37,6 +37,8 @@ from persistence.embedded.sockets import PORT, make_socket_folder, remove_socket
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+LOCK_FILE = "postgres.lock"
+"""In the data directory: whoever holds it runs PostgreSQL there; its lines are their process ID and the folder of the socket."""
 _START_DEADLINE_SECONDS = 180.0  # crash recovery of a full write-ahead log on a slow disk
 _POLL_SECONDS = 0.005
 _LARGEST_LOG_BYTES = 1 << 20
@@ -83,7 +85,12 @@ class EmbeddedPostgres:
 
     def dsn(self, database: str = DATABASE) -> str:
         """Give the address of `database` for asyncpg and libpq, complete: no PG* variable changes where it leads."""
-        return f"postgresql://{SUPERUSER}@/{quote(database, safe='')}?host={self.socket_folder}&port={PORT}"
+        return dsn_over(self.socket_folder, database)
+
+
+def dsn_over(socket_folder: Path, database: str = DATABASE) -> str:
+    """See `EmbeddedPostgres.dsn`."""
+    return f"postgresql://{SUPERUSER}@/{quote(database, safe='')}?host={socket_folder}&port={PORT}"
 
 
 @contextmanager
@@ -116,7 +123,7 @@ def embedded_postgres(data_dir: Path, *, durable: bool = True) -> Iterator[Embed
 def _start(data_dir: Path, undo: ExitStack, *, durable: bool) -> EmbeddedPostgres:
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     cluster = data_dir / "postgres"
-    lock = _open_file(data_dir / "postgres.lock")
+    lock = _open_file(data_dir / LOCK_FILE)
     undo.callback(os.close, lock)
     last_socket_folder = _take(lock, data_dir)
 
