@@ -22,6 +22,7 @@ class TicketRow(Row, table=True):
     __tablename__ = "ticket"
     __table_args__ = (
         Index("uq_ticket_waiting_user", "user_id", unique=True, postgresql_where=text("status = 'WAITING'")),
+        Index("ix_ticket_user_id", "user_id"),  # For the deletion of accounts, and their foreign key.
         Index("ix_ticket_changed_at", "changed_at"),
         Index("ix_ticket_matched_at", "matched_at", postgresql_where=text("matched_at IS NOT NULL")),
         CheckConstraint("status IN ('WAITING', 'MATCHED', 'CANCELLED', 'EXPIRED')", name="status"),
@@ -169,6 +170,11 @@ RAISE_BAR = text("""
                      ELSE greatest(pair_bar.until, excluded.until) END,
         changed_at = excluded.changed_at
 """)
+# It stays for a while as one that ended: the matcher learns of changes, not of what is missing.
+LIFT_BAR = text("""
+    UPDATE pair_bar SET until = :now, changed_at = clock_timestamp()
+    WHERE low_id = :low AND high_id = :high AND kind = :kind AND (until IS NULL OR until > :now)
+""")
 BARS = """
     SELECT low_id, high_id, CASE WHEN bool_or(until IS NULL) THEN NULL ELSE max(until) END AS until
     FROM pair_bar JOIN ({pairs}) AS touched USING (low_id, high_id)
@@ -194,6 +200,10 @@ class BarRepository:
         low, high = sorted((one, other))
         await self._connection.execute(RAISE_BAR, {"low": low, "high": high, "kind": kind, "until": until})
 
+    async def lift_bar(self, one: UUID, other: UUID, kind: str, now: datetime) -> None:
+        low, high = sorted((one, other))
+        await self._connection.execute(LIFT_BAR, {"low": low, "high": high, "kind": kind, "now": now})
+
     async def changed_since(
         self, since: datetime | None, users: Collection[UUID]
     ) -> Sequence[tuple[UUID, UUID, datetime | None]]:
@@ -211,7 +221,7 @@ FACTS: Final = f"""
            (SELECT TRUE FROM connection c WHERE c.user_id = t.user_id LIMIT 1) IS NOT NULL AS attached,
            EXISTS (SELECT FROM suspension s
                    WHERE (s.user_id = t.user_id OR s.device_id = (SELECT a.device_id FROM account a WHERE a.id = t.user_id))
-                     AND s.lifted_at IS NULL AND s.starts_at <= $2 AND (s.ends_at IS NULL OR s.ends_at > $2)) AS suspended,
+                     AND s.lifted_at IS NULL AND (s.ends_at IS NULL OR s.ends_at > $2)) AS suspended,
            (SELECT TRUE FROM member m
             WHERE m.user_id = t.user_id AND m.room_kind = 'MATCH' AND m.left_at IS NULL LIMIT 1) IS NOT NULL AS seated
     FROM ticket t WHERE id = ANY($1::uuid[])

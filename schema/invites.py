@@ -115,7 +115,8 @@ class InvitesQuery:
     @strawberry.field(
         description=(
             "The room that an invite code leads to. Null alike for a code that is unknown, malformed or rotated, of a room that is "
-            "closed, or of one from which the viewer was kicked. " + GUESSING.format(other="`joinRoom`")
+            "closed, of one from which the viewer was kicked, or of one that somebody is in whom the viewer blocks or who blocks "
+            "the viewer. " + GUESSING.format(other="`joinRoom`")
         )
     )
     async def room_by_invite(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,6 +22,7 @@ from domain.ports import UnitOfWork
 from domain.safety.suspension import Suspension, SuspensionScope
 from persistence.embedded import EmbeddedPostgres
 from persistence.suspensions import SuspensionRepository
+from tests.locks import held_up
 from tests.storm import Storm, moment, storm
 from tests.waiting import until
 from tests.world import ANYONE, Clock, World, open_world
@@ -283,18 +283,6 @@ async def test_the_queue_sees_a_suspension_that_was_committed_while_it_waited(wo
         await first
         with pytest.raises(Suspended):
             await second
-
-
-@asynccontextmanager
-async def held_up(dsn: str, *user_ids: UUID) -> AsyncIterator[None]:
-    """Holds the heads, so that whoever wants them queues up in the order of coming. All want one of them first."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        async with connection.transaction():
-            await connection.execute("SELECT FROM head WHERE user_id = ANY($1) ORDER BY user_id FOR UPDATE", user_ids)
-            yield
-    finally:
-        await connection.close()
 
 
 async def test_several_leaders_match_a_pair_once(world: World, database_url: str) -> None:

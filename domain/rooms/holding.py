@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from domain.errors import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
     from uuid import UUID
 
     from domain.ports import Transact, UnitOfWork
@@ -24,16 +24,16 @@ class Overtaken(Conflict):
     """A seat was taken while the rooms were being locked, and nothing was changed: another attempt sees it."""
 
 
-async def lock_held(uow: UnitOfWork, user_id: UUID) -> Sequence[Room]:
-    """Locks the rooms in which the user holds a seat, then the user; returns those rooms as they are under the locks.
+async def lock_held(uow: UnitOfWork, user_id: UUID, *, also: Iterable[UUID] = ()) -> Sequence[Room]:
+    """Locks the rooms in which the user holds a seat, then the user and `also`; returns those rooms as they are under the locks.
 
     Which rooms these are is read before, because rooms come before heads in the lock order: a seat taken in between is missing.
     Whoever may miss none calls `refuse_overtaken` next.
     """
     held = await uow.rooms.held_ids(user_id)
     if held:
-        return await uow.lock_rooms(held, also=(user_id,))
-    await uow.lock_users((user_id,))
+        return await uow.lock_rooms(held, also=(user_id, *also))
+    await uow.lock_users((user_id, *also))
     return ()
 
 

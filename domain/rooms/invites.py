@@ -91,7 +91,8 @@ async def preview(
     read: Transact, limits: RateLimits, secrets: Secrets, invites: Invites, *, user_id: UUID, network: str, code: str
 ) -> Room | None:
     """The open room that the code leads the user to; None alike for a code that is unknown, no code at all, rotated, of a closed
-    room, or of one that the user was kicked from. Raises `RateLimited` after too many of those.
+    room, of one that the user was kicked from, or of one with somebody inside whom a block keeps apart from the user. Raises
+    `RateLimited` after too many of those.
     """
     hashes = invites.digests(code)
     try:
@@ -184,10 +185,15 @@ async def _join(
 
 
 async def _admitting(uow: UnitOfWork, hashes: Collection[bytes], user_id: UUID) -> Room:
-    """The open room whose code has one of the digests. Raises `NotFound`, also to those who were kicked from it."""
+    """The open room whose code has one of the digests. Raises `NotFound`, also to those who were kicked from it, and to those who
+    would come upon somebody whom they block, or who blocks them.
+    """
     room = await uow.rooms.by_invite(hashes) if hashes else None
     seat = room.seat_of(user_id) if room is not None else None
     if room is None or (seat is not None and seat.kicked):
+        raise NotFound(NO_SUCH_CODE)
+    # Asked once more under the locks of everybody inside, which whoever blocks takes as well.
+    if not room.holds(user_id) and await uow.blocks.between(user_id, [member.user_id for member in room.inside]):
         raise NotFound(NO_SUCH_CODE)
     return room
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from domain.errors import NotAllowed, NotFound
 from domain.events import MemberLeft, MemberUpdated, tell
-from domain.matchmaking.ending import end_match
+from domain.matchmaking.ending import end_match, end_ticket
+from domain.matchmaking.ticket import QueueLeaveReason, TicketStatus
 from domain.rooms.room import MatchEndReason, MediaState, MemberLeaveReason, MemberRole, MemberStatus, RoomKind
 
 if TYPE_CHECKING:
@@ -71,6 +72,17 @@ async def give_up(uow: UnitOfWork, room: Room, seat: Member, reason: MemberLeave
         now=now,
     )
     return await _afterwards(uow, room)
+
+
+async def give_up_everything(uow: UnitOfWork, user_id: UUID, rooms: Sequence[Room], *, now: datetime) -> None:
+    """Takes the user's place in the queue, and their seats in `rooms`: all in which they hold one. Everything is locked."""
+    ticket = await uow.tickets.waiting(user_id)
+    if ticket is not None:
+        await end_ticket(uow, ticket, TicketStatus.CANCELLED, QueueLeaveReason.LEFT)
+    for room in rooms:
+        seat = room.held_seat_of(user_id)
+        if seat is not None:
+            await give_up(uow, room, seat, MemberLeaveReason.LEFT, now=now)
 
 
 async def vacate(uow: UnitOfWork, room: Room, seat: Member, reason: MemberLeaveReason, *, now: datetime) -> Room:

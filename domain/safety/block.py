@@ -19,3 +19,8 @@ class Block:
     blocked_id: UUID
     display_name: str
     created_at: datetime
+
+    @property
+    def bar(self) -> str:
+        """Which kind of the pair's bar it raises: each side has its own, so that lifting one leaves the other's."""
+        return "BLOCK_BY_LOW" if self.blocker_id < self.blocked_id else "BLOCK_BY_HIGH"
