@@ -37,6 +37,25 @@ def name(field: str, text: str, longest: int) -> str:
     return trimmed
 
 
+def prose(field: str, text: str, longest: int) -> str:
+    """What somebody writes for people to read, in NFC without space around it: 1 to `longest` code points. Raises `InvalidInput`.
+
+    Every kind of line break becomes a line feed; other control characters, and what reorders text, are refused as in a name.
+    """
+    trimmed = "\n".join(text.strip().splitlines())
+    if len(trimmed) <= longest * _LONGEST_FORM:
+        if any(
+            c != "\n" and (c in DIRECTION_CONTROLS or unicodedata.category(c) in _REFUSED_CATEGORIES) for c in trimmed
+        ):
+            raise InvalidInput(
+                field, "No control characters but line breaks, and none that change the direction of text."
+            )
+        trimmed = unicodedata.normalize("NFC", trimmed)
+    if not 0 < len(trimmed) <= longest:
+        raise InvalidInput(field, f"1 to {longest} characters.")
+    return trimmed
+
+
 def check_client_id(field: str, text: str) -> None:
     """Raises `InvalidInput` for what cannot be an ID that a client chose itself, for a request or for something of its own: any
     text of 1 to 64 characters can.

@@ -172,7 +172,7 @@ async def test_many_rooms_are_read_at_once_with_their_members_in_order(world: Wo
         assert sorted(read, key=lambda room: room.id) == sorted(rooms, key=lambda room: room.id)
         assert all([member.position for member in room.members] == [0, 1] for room in read)
         for room in rooms:
-            assert await uow.rooms.room_of_member(room.members[1].id) == room  # type: ignore[attr-defined]  # beyond the port
+            assert await uow.rooms.room_of_member(room.members[1].id) == room
 
     await world.database.read(work)
 

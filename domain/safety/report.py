@@ -44,6 +44,8 @@ class Report:
     verified: bool
     """Whether some of its evidence is proved."""
     created_at: datetime
+    spent: bool = False
+    """Whether it was there already when a rule held the subject: the same reports hold nobody twice."""
 
 
 @dataclass(frozen=True, slots=True)
