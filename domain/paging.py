@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Place(NamedTuple):
@@ -24,15 +24,15 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Listed(Generic[T]):
+class Listed(Generic[T_co]):
     """One page of a list. `more_before` tells whether it was asked for from somewhere behind the beginning."""
 
-    items: Sequence[T]
+    items: Sequence[T_co]
     more_after: bool
     more_before: bool
 
     @classmethod
-    def cut(cls, found: Sequence[T], size: int, after: Place | None) -> Listed[T]:
+    def cut(cls, found: Sequence[T_co], size: int, after: Place | None) -> Listed[T_co]:
         """The page out of up to `size + 1` items found behind `after`: one more than asked for tells that there are more."""
         return cls(found[:size], len(found) > size, after is not None)
 

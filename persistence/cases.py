@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
 
 from domain.paging import Place
-from domain.safety.case import AccountWarning, Case, CaseDecision, CaseStatus
+from domain.safety.case import AccountWarning, Case, CaseDecision, CaseStatus, Wanted
 from persistence.base import UUIDS, Row, Timestamp
 from persistence.paging import BEHIND_URGENT, RANKED_PLACE, place_values
 
@@ -34,6 +34,9 @@ class CaseRow(Row, table=True):
         CheckConstraint(
             "status IN ('OPEN', 'CLAIMED', 'ACTIONED', 'DISMISSED', 'APPEALED', 'UPHELD', 'OVERTURNED')", name="status"
         ),
+        # For the foreign keys: an account goes once nothing refers to it.
+        Index("ix_moderation_case_claimed_by", "claimed_by", postgresql_where=text("claimed_by IS NOT NULL")),
+        Index("ix_moderation_case_decided_by", "decided_by", postgresql_where=text("decided_by IS NOT NULL")),
         CheckConstraint("decision IN ('DISMISS', 'WARN', 'SUSPEND')", name="decision"),
         CheckConstraint(
             "status <> 'CLAIMED' OR (claimed_by IS NOT NULL AND claim_expires_at IS NOT NULL)", name="claim"
@@ -52,6 +55,8 @@ class CaseRow(Row, table=True):
     reason: str | None = None
     decided_by: UUID | None = Field(default=None, foreign_key="account.id")
     decided_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    words_wiped_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    """When all that people wrote in it was deleted; see `retention`."""
 
 
 class WarningRow(Row, table=True):
@@ -83,8 +88,9 @@ _SAVE = text("""
 """)
 _QUEUE = text(f"""
     SELECT {_COLUMNS} FROM moderation_case
-    WHERE (CAST(:statuses AS varchar[]) IS NULL OR status = ANY(:statuses))
-      AND (CAST(:subject AS uuid) IS NULL OR subject_id = :subject)
+    WHERE (CAST(:statuses AS varchar[]) IS NULL
+           OR CASE WHEN status = 'CLAIMED' AND claim_expires_at <= :now THEN 'OPEN' ELSE status END = ANY(:statuses))
+      AND (CAST(:subject AS uuid) IS NULL OR subject_id = :subject) AND subject_id <> :hidden_from
       {BEHIND_URGENT.format(rank="priority", at="opened_at")}
     ORDER BY priority, opened_at, id LIMIT :limit
 """).bindparams(  # noqa: S608  # columns of ours
@@ -119,12 +125,15 @@ class CaseRepository:
     async def save(self, case: Case) -> None:
         await self._connection.execute(_SAVE, asdict(case))
 
-    async def queue(
-        self, statuses: Collection[CaseStatus] | None, subject_id: UUID | None, after: Place | None, limit: int
-    ) -> Sequence[Case]:
-        wanted = None if statuses is None else [status.value for status in statuses]
-        values = {"statuses": wanted, "subject": subject_id, "limit": limit} | place_values(after)
-        return await self._cases(_QUEUE, values)
+    async def queue(self, wanted: Wanted, after: Place | None, limit: int, now: datetime) -> Sequence[Case]:
+        values = {
+            "statuses": None if wanted.statuses is None else [status.value for status in wanted.statuses],
+            "subject": wanted.subject_id,
+            "hidden_from": wanted.viewer_id,
+            "limit": limit,
+            "now": now,
+        }
+        return await self._cases(_QUEUE, values | place_values(after))
 
     async def warn(self, warning: AccountWarning) -> None:
         await self._connection.execute(insert(WarningRow).values(**asdict(warning)))

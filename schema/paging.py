@@ -27,12 +27,12 @@ class PageInfo:
     has_next_page: bool = strawberry.field(description="There are others behind this page.")
     has_previous_page: bool = strawberry.field(description="There are others before this page.")
     start_cursor: Cursor | None = strawberry.field(
-        description="Of the first edge, for `before`; null when there is none."
+        description="Of the first edge, for `before` where the connection has it; null when there is none."
     )
     end_cursor: Cursor | None = strawberry.field(
         description=(
-            "Of the last edge, for `after` of the query and of the subscription. An empty page has one too, even that of a room "
-            "without messages."
+            "Of the last edge, for `after`. An empty page of messages has one too, even that of a room without messages; of other "
+            "connections it is null then."
         )
     )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
     from uuid import UUID
 
@@ -56,6 +57,21 @@ class Case:
     def claimed(self, now: datetime) -> bool:
         """Whether somebody's claim holds at `now`: a lease that ran out is none."""
         return self.status is CaseStatus.CLAIMED and self.claim_expires_at is not None and now < self.claim_expires_at
+
+    def as_of(self, now: datetime) -> Case:
+        """The case as it stands at `now`: one whose claim ran out is OPEN."""
+        if self.status is not CaseStatus.CLAIMED or self.claimed(now):
+            return self
+        return replace(self, status=CaseStatus.OPEN, claimed_by=None, claim_expires_at=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which cases are listed: of these statuses, and about that user; None is all. One about the viewer is never among them."""
+
+    viewer_id: UUID
+    statuses: Collection[CaseStatus] | None = None
+    subject_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
