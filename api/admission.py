@@ -77,10 +77,11 @@ class Admission:
     async def standing(self, caller: Caller) -> Caller | None:
         """The caller of a live socket as the database knows them now; None once the session is revoked.
 
-        For a socket that re-checks after `control_version` moved. A `scope` that differs from the socket's asks for fresh
-        tokens (4403), None for the end (4401).
+        For a socket that re-checks after `control_version` moved. A `scope` that differs from the socket's, lesser or greater, asks
+        for fresh tokens (4403), None for the end (4401).
         """
-        return _limited(caller, (await self._look(caller)).scope)
+        scope = (await self._look(caller)).scope
+        return None if scope is None else replace(caller, scope=scope)
 
     def _moved(self, caller: Caller, known: _Known) -> bool:
         return self._control_version(caller.user_id) != known.control_version

@@ -51,6 +51,10 @@ class LiveSocket(Protocol):
         """Ask it to end, from anywhere on its loop, any number of times: the first code counts. Returns at once."""
         ...
 
+    def close_after_streams(self, code: int, reason: str) -> None:
+        """The same once its streams have ended by themselves, which tell what happened up to then, or when they take too long."""
+        ...
+
 
 class Sockets(Protocol):
     """Presence: told of every socket of a signed-in user, and of every stream as of a socket."""

@@ -9,15 +9,21 @@ from pydantic_settings import BaseSettings, NoDecode
 
 from api.buckets import USUAL, ThrottleRates
 from api.connections.limits import SocketLimits
-from api.graphql_http.endpoint import MUTATIONS_WAITING
+from api.graphql_http.endpoint import MUTATIONS_AT_ONCE, MUTATIONS_WAITING
+from api.graphql_http.parsing import MAX_BODY
+from api.json_values import MAX_VALUES
 from api.operation_rates import OF_NETWORK, OF_USER
 from api.rate import Rate
 from api.shared_rates import SHARED, SharedRates
+from api.uvicorn_protocol import MAX_FRAME
 from domain.chat import MOST_AT_ONCE, USUAL_AT_ONCE
 from schema.execution.measure import DOCUMENT_LIMITS, DocumentLimits
 
 DOCUMENTS = DocumentLimits()
 SOCKETS = SocketLimits()
+LARGEST_INPUT = 512 * 1024
+"""Bytes: an SDP of 64 KiB characters with each escaped; a hundred KEM keys are half of that."""
+LARGEST_BUFFER = 4 * 1024 * 1024
 LEAST_BURSTS = {
     "rate_signal_bytes": 256 * 1024,
     "rate_message_bytes": 256 * 1024,
@@ -36,7 +42,7 @@ RateText = Annotated[Rate, NoDecode, BeforeValidator(_rate)]
 
 
 class LimitSettings(BaseSettings):
-    """Of documents (`max_`), of sockets, and in time (`rate_`)."""
+    """Of documents and what is sent (`max_`), of sockets and users, and in time (`rate_`)."""
 
     max_length: int = Field(default=DOCUMENTS.length, ge=1_000, le=1024 * 1024)
     max_tokens: int = Field(default=DOCUMENTS.tokens, ge=100, le=100_000)
@@ -49,11 +55,16 @@ class LimitSettings(BaseSettings):
     max_merges: int = Field(default=DOCUMENTS.merges, ge=0, le=100_000)
     max_cost: int = Field(default=DOCUMENTS.cost, ge=100, le=1_000_000)
     max_page: int = Field(default=MOST_AT_ONCE, ge=USUAL_AT_ONCE, le=MOST_AT_ONCE)
+    max_body: int = Field(default=MAX_BODY, ge=LARGEST_INPUT, le=LARGEST_BUFFER)
+    max_frame: int = Field(default=MAX_FRAME, ge=LARGEST_INPUT, le=LARGEST_BUFFER)
+    max_values: int = Field(default=MAX_VALUES, ge=2_000, le=1_000_000)
     sockets_per_user: int = Field(default=SOCKETS.sockets_per_user, ge=1, le=100)
     strangers_per_network: int = Field(default=SOCKETS.strangers, ge=1, le=1_000_000)
     operations_per_socket: int = Field(default=SOCKETS.operations, ge=1, le=1_000)
     mutations_per_socket: int = Field(default=SOCKETS.mutations, ge=1, le=10_000)
+    mutation_bytes_per_socket: int = Field(default=SOCKETS.mutation_bytes, ge=0, le=64 * 1024 * 1024)
     mutations_per_user: int = Field(default=MUTATIONS_WAITING, ge=0, le=10_000)
+    mutations_at_once: int = Field(default=MUTATIONS_AT_ONCE, ge=1, le=10)
     rate_operations_of_user: RateText = OF_USER
     rate_operations_of_network: RateText = OF_NETWORK
     rate_signals: RateText = USUAL.signals
@@ -74,6 +85,12 @@ class LimitSettings(BaseSettings):
     rate_invites: RateText = SHARED.invites
     rate_invites_of_network: RateText = SHARED.invites_of_network
     rate_claims: RateText = SHARED.claims
+    rate_blocks: RateText = SHARED.blocks
+    rate_appeals: RateText = SHARED.appeals
+    rate_reports: RateText = SHARED.reports
+    rate_reports_of_network: RateText = SHARED.reports_of_network
+    rate_exports: RateText = SHARED.exports
+    rate_operator_sign_ins: RateText = SHARED.operator_sign_ins
 
     @model_validator(mode="after")
     def _bursts(self) -> Self:

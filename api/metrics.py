@@ -15,6 +15,9 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from domain.safety.appeal import AppealStatus
+from domain.safety.case import CaseDecision
+from domain.safety.suspension import ReportCategory
 from persistence.signals import PostgresSignalPost
 from schema.execution.execute import PLANNED
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
+    from api.oversight import Seen
     from api.parts import Parts
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -69,6 +73,8 @@ class _Parts(Collector):
         yield _counter("documents_misses", "Operations whose document was not.", documents.misses)
         yield _counter("documents_rejected", "Operations whose document is not valid.", documents.rejections)
         yield self._executed()
+        if self._parts.oversight.seen is not None:
+            yield from of_safety(self._parts.oversight.seen)
         yield _gauge("inboxes", "Inboxes in memory, whole or their end.", len(self._parts.inbox))
         yield _gauge("rooms_cached", "Rooms in memory.", len(self._parts.rooms))
         yield _gauge("users_watching", "Users with an open socket or subscription.", self._parts.hub.watched)
@@ -142,8 +148,47 @@ class _Parts(Collector):
             yield _gauge("notification_queue_usage", "Part of PostgreSQL's queue of NOTIFY in use.", bus.queue_usage)
 
 
+def of_safety(seen: Seen) -> Iterator[Metric]:
+    """What whoever leads has seen, and nobody else tells: the sum over all workers is the figure.
+
+    It is counted in the database, where retention deletes: so it is what the last day brought, and not a counter.
+    """
+    queue, day = seen.queue, seen.day
+    cases = {0: 0, **queue.cases}  # Else nothing waiting would look like nothing known.
+    yield _gauges("cases_undecided", "Cases that wait for a decision.", ("priority",), cases)
+    oldest = queue.oldest.total_seconds() if queue.oldest else 0
+    yield _gauge("case_oldest_seconds", "How long the oldest of them has waited.", oldest)
+    yield _gauge("appeals_undecided", "Appeals that wait for a decision.", queue.appeals)
+    reports: dict[tuple[str, bool], int] = {
+        (category, verified): 0 for category in ReportCategory for verified in (False, True)
+    }
+    for alike in day.reports:
+        reports[alike.category, alike.verified] += alike.count
+    yield _gauges("reports_last_day", "Reports received.", ("category", "verified"), reports)
+    yield _gauge("holds_last_day", "Users whom a rule kept from matching.", day.holds)
+    decisions: dict[str, int] = {**dict.fromkeys(CaseDecision, 0), **day.decisions}
+    yield _gauges("decisions_last_day", "Cases decided.", ("decision",), decisions)
+    quantiles = {"0.5": day.deciding.median, "0.9": day.deciding.slowest_tenth}
+    took = {quantile: time.total_seconds() for quantile, time in quantiles.items() if time is not None}
+    yield _gauges("decision_seconds_last_day", "From the first report to the decision.", ("quantile",), took)
+    yield _gauge("appeals_last_day", "Appeals received.", day.appeals)
+    outcomes: dict[str, int] = {AppealStatus.UPHELD: 0, AppealStatus.OVERTURNED: 0, **day.outcomes}
+    yield _gauges("appeals_decided_last_day", "Appeals decided.", ("outcome",), outcomes)
+
+
 def _gauge(name: str, description: str, value: float) -> Metric:
     return GaugeMetricFamily(f"parley_{name}", description, value=value)
+
+
+def _gauges(name: str, description: str, labels: tuple[str, ...], values: Mapping[Any, float]) -> Metric:
+    family = GaugeMetricFamily(f"parley_{name}", description, labels=labels)
+    for key, value in values.items():
+        family.add_metric([_label(part) for part in (key if isinstance(key, tuple) else (key,))], value)
+    return family
+
+
+def _label(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _counter(name: str, description: str, value: float) -> Metric:

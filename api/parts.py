@@ -13,6 +13,7 @@ from uuid import uuid4
 from sqlalchemy import text
 
 from api import loops
+from api.abandoned import erase_all_abandoned
 from api.admission import Admission
 from api.buckets import LocalThrottle, NoThrottle
 from api.connections.live import LiveSockets
@@ -25,6 +26,8 @@ from api.matcher import Matcher
 from api.networks import network_of
 from api.operation_rates import NoRates, OperationRates
 from api.origins import Origins
+from api.oversight import Oversight
+from api.pages import PageRefusals
 from api.pokes import Pokes
 from api.presence import Presence
 from api.reach import bus_at, bus_reached
@@ -47,6 +50,7 @@ from persistence.inbox.postgres import PostgresInbox
 from persistence.inbox.ring import turn
 from persistence.leases import LeaderLease, WorkerLease
 from persistence.limits import NoRateLimits, PostgresRateLimits
+from persistence.operators import OperatorWatch
 from persistence.retention import purge
 from persistence.signals import MemorySignalPost, PostgresSignalPost
 from persistence.stats import DatabaseStats
@@ -56,7 +60,8 @@ from schema.context import Context, IceSettings, Services
 from schema.execution.execute import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from starlette.requests import HTTPConnection
 
@@ -65,12 +70,14 @@ if TYPE_CHECKING:
     from api.settings import Settings
     from api.tokens import RootSecrets
     from domain.identity import Caller
-    from domain.ports import Clock
+    from domain.ports import Clock, RateLimits, Throttle
     from persistence.bus import ReliableBroadcast
 
 READY_SECONDS = 1.0
 """How long the database may take to answer before a load balancer should look elsewhere."""
 SWEEP_INBOX_SECONDS = 5.0
+OPERATORS_SECONDS = 1.0
+"""How late a server with its inbox in memory hears of what the command line did: with the recheck of sockets within 2 s."""
 PURGE_SECONDS = 600.0
 TURN_SECONDS = 5.0
 ROOMS_AGE_SECONDS = 1.0
@@ -103,6 +110,7 @@ class Parts:
     matcher: Matcher
     leader: Leader
     reaper: Reaper
+    oversight: Oversight
     bus: ReliableBroadcast
     rates: Rates
     turns: UserTurns
@@ -147,15 +155,9 @@ async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> A
     directory = Directory(rooms, database.reading)
     tokens = SignedTokens(roots)
     admission = Admission(tokens, database.read, inbox.control_version, clock)
-    limited = settings.rate_limits is Switch.ON
-    throttle = LocalThrottle(rates=settings.throttle_rates) if limited else NoThrottle()
-    rates = (
-        OperationRates(settings.rate_operations_of_user, settings.rate_operations_of_network) if limited else NoRates()
-    )
-    shared = (
-        ConfiguredRateLimits(PostgresRateLimits(database.reading), settings.shared_rates) if limited else NoRateLimits()
-    )
-    turns = UserTurns(settings.mutations_per_user)
+    throttle, rates, shared = _limits(settings, database)
+    turns = UserTurns(settings.mutations_per_user, settings.mutations_at_once)
+    pages = PageRefusals()
     matcher = Matcher(transact=database.transact, read=database.read, clock=clock, new_id=uuid4)
     pokes = Pokes(bus, matcher.poke)
     reached = Reached(transact=database.transact, clock=clock)
@@ -176,11 +178,17 @@ async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> A
     )
     sweeps = Sweeps(transact=database.transact, read=database.read, clock=clock, resume=resume)
     reaper = Reaper(transact=database.transact, read=database.read, clock=clock, steady=registration.steady)
-    purging = partial(loops.running, "purge", PURGE_SECONDS, lambda: purge(database.reading, clock()))
-    turning = partial(loops.running, "rings", TURN_SECONDS, lambda: turn(database.reading))
+    oversight = Oversight(database.reading, clock)
     leader = Leader(
         LeaderLease(source.direct, worker) if settings.scaled else None,
-        (pokes.heeded, sweeps.running, reaper.running, matcher.running, purging, turning),
+        (
+            pokes.heeded,
+            sweeps.running,
+            reaper.running,
+            matcher.running,
+            oversight.running,
+            *_housekeeping(database, clock),
+        ),
     )
     signals = MemorySignalPost(inbox, directory) if isinstance(inbox, MemoryInbox) else PostgresSignalPost(database)
     services = Services(
@@ -206,6 +214,7 @@ async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> A
         skip_cooldown=timedelta(seconds=settings.skip_cooldown_seconds),
         reached=reached.note,
         queue_changed=pokes.poke,
+        page_refused=pages.note,
         largest_page=settings.max_page,
     )
     engine = Engine(schema, settings.document_limits, introspection=settings.introspectable)
@@ -224,10 +233,11 @@ async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> A
         matcher,
         leader,
         reaper,
+        oversight,
         bus,
         rates,
         turns,
-        tuple(part for part in (rates, turns, throttle, shared) if isinstance(part, Refusing)),
+        tuple(part for part in (rates, turns, pages, throttle, shared) if isinstance(part, Refusing)),
     )
     async with AsyncExitStack() as running:
         running.push_async_callback(database.close)
@@ -244,6 +254,31 @@ async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> A
         await running.enter_async_context(pokes.running())
         await running.enter_async_context(leader.running())
         yield parts
+
+
+def _limits(settings: Settings, database: Database) -> tuple[Throttle, Rates, RateLimits]:
+    """What this process alone limits, operations, and what holds across workers."""
+    if settings.rate_limits is not Switch.ON:
+        return NoThrottle(), NoRates(), NoRateLimits()
+    return (
+        LocalThrottle(rates=settings.throttle_rates),
+        OperationRates(settings.rate_operations_of_user, settings.rate_operations_of_network),
+        ConfiguredRateLimits(PostgresRateLimits(database.reading), settings.shared_rates),
+    )
+
+
+def _housekeeping(database: Database, clock: Clock) -> tuple[Callable[[], AbstractAsyncContextManager[object]], ...]:
+    """What the leader deletes, each of it from time to time."""
+    return (
+        partial(loops.running, "purge", PURGE_SECONDS, lambda: purge(database.reading, clock())),
+        partial(
+            loops.running,
+            "abandoned accounts",
+            PURGE_SECONDS,
+            lambda: erase_all_abandoned(database.transact, database.read, uuid4, clock),
+        ),
+        partial(loops.running, "rings", TURN_SECONDS, lambda: turn(database.reading)),
+    )
 
 
 @asynccontextmanager
@@ -263,5 +298,9 @@ async def _followed(
     async def sweep() -> None:
         inbox.sweep(clock())
 
-    async with loops.running("inbox sweep", SWEEP_INBOX_SECONDS, sweep):
+    watch = OperatorWatch(database.reading, inbox.renew, clock)
+    async with (
+        loops.running("inbox sweep", SWEEP_INBOX_SECONDS, sweep),
+        loops.running("operator watch", OPERATORS_SECONDS, watch.look),
+    ):
         yield

@@ -311,6 +311,7 @@ class Presence:
         if present is None:
             socket.close(Close.UNAUTHORIZED, "The session has ended: sign in again.")
         elif present.scope is not attachment.caller.scope:
-            socket.close(Close.EXPIRED, "What the session may do has changed: refresh it.")
+            # Whoever was suspended is told so, and why, before the socket goes.
+            socket.close_after_streams(Close.EXPIRED, "What the session may do has changed: refresh it.")
         attachment.ended = present is None or present.scope is not attachment.caller.scope
         attachment.checked = version

@@ -198,6 +198,8 @@ class Settings(LimitSettings):
         return SocketLimits(
             operations=self.operations_per_socket,
             mutations=self.mutations_per_socket,
+            mutation_bytes=self.mutation_bytes_per_socket,
+            values=self.max_values,
             sockets_per_user=self.sockets_per_user,
             strangers=self.strangers_per_network if self.rate_limits is Switch.ON else sys.maxsize,
         )

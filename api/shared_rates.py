@@ -9,7 +9,12 @@ from api.rate import Rate
 from domain.errors import RateLimited
 from domain.identity import ACCOUNTS_PER_NETWORK, ACCOUNTS_PERIOD
 from domain.keys.claiming import CLAIMS_PER_PAIR, CLAIMS_PERIOD
+from domain.privacy.exporting import EXPORTS_OF_USER, EXPORTS_PERIOD
 from domain.rooms.invites import GUESSES_OF_NETWORK, GUESSES_OF_USER, GUESSES_PERIOD
+from domain.safety.appealing import APPEALS_OF_USER, APPEALS_PERIOD
+from domain.safety.blocking import BLOCKS_OF_USER, BLOCKS_PERIOD
+from domain.safety.operators import FAILURES_PER_NETWORK, FAILURES_PERIOD
+from domain.safety.reporting import REPORTS_OF_NETWORK, REPORTS_OF_USER, REPORTS_PERIOD
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -25,6 +30,12 @@ class SharedRates(NamedTuple):
     invites: Rate = Rate(GUESSES_OF_USER, GUESSES_OF_USER, GUESSES_PERIOD)
     invites_of_network: Rate = Rate(GUESSES_OF_NETWORK, GUESSES_OF_NETWORK, GUESSES_PERIOD)
     claims: Rate = Rate(CLAIMS_PER_PAIR, CLAIMS_PER_PAIR, CLAIMS_PERIOD)
+    blocks: Rate = Rate(BLOCKS_OF_USER, BLOCKS_OF_USER, BLOCKS_PERIOD)
+    appeals: Rate = Rate(APPEALS_OF_USER, APPEALS_OF_USER, APPEALS_PERIOD)
+    reports: Rate = Rate(REPORTS_OF_USER, REPORTS_OF_USER, REPORTS_PERIOD)
+    reports_of_network: Rate = Rate(REPORTS_OF_NETWORK, REPORTS_OF_NETWORK, REPORTS_PERIOD)
+    exports: Rate = Rate(EXPORTS_OF_USER, EXPORTS_OF_USER, EXPORTS_PERIOD)
+    operator_sign_ins: Rate = Rate(FAILURES_PER_NETWORK, FAILURES_PER_NETWORK, FAILURES_PERIOD)
 
 
 SHARED = SharedRates()

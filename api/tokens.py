@@ -48,8 +48,8 @@ class RootSecrets:
     """Root secrets by key ID. The first one makes new tokens; all of them accept old ones.
 
     To rotate, put a new one first. Drop an old one when nothing made under it shall be good any more: access tokens last
-    15 minutes, refresh tokens 30 days, and messages tagged under it can be reported for 30; a device token, and an invite code
-    that was not rotated, last until then.
+    15 minutes, refresh tokens 30 days, and messages tagged under it can be reported for 30; a device token, an operator's, and an
+    invite code that was not rotated, last until then.
     """
 
     roots: tuple[tuple[str, bytes], ...] = field(repr=False)

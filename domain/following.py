@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from domain.errors import Unauthenticated, Unavailable
 from domain.events import MemberUpdated
-from domain.identity import live_session
+from domain.identity import present_scope
 from domain.presence import MEMBER_UPDATES_EVERY
 from domain.rooms.room import held_seat
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from domain.identity import Caller
+    from domain.identity import Caller, SessionScope
     from domain.inbox import Entry, Position, View
     from domain.ports import Clock, Directory, Inbox, Transact, Watch
     from domain.rooms.room import Member, Room
@@ -172,23 +172,39 @@ def last_update_of_each_member(entries: Sequence[Entry]) -> Sequence[Entry]:
 class Standing:
     """Whether a session may still be told things: asked again only when the user's control version has moved."""
 
-    def __init__(self, inbox: Inbox, read: Transact, caller: Caller) -> None:
+    def __init__(self, inbox: Inbox, read: Transact, clock: Clock, caller: Caller) -> None:
         self._inbox = inbox
         self._read = read
+        self._clock = clock
         self._caller = caller
         self._seen: int | None = None
+        self._scope: SessionScope | None = None
+        """What the session may do, as `_seen` was; None once it is revoked."""
 
     @property
     def moved(self) -> bool:
         """Whether what the user may do has changed since the last `check`, or was never checked."""
         return self._inbox.control_version(self._caller.user_id) != self._seen
 
+    @property
+    def rescoped(self) -> bool:
+        """Whether the session may do something else than at its beginning, as it was seen last: all that is owed to the stream is
+        what happened up to that.
+        """
+        return self._scope is not None and self._scope is not self._caller.scope
+
     async def check(self) -> None:
         """Raises `Unauthenticated` when the session was revoked."""
-        version = self._inbox.control_version(self._caller.user_id)
-        if await self._read(lambda uow: live_session(uow, self._caller.session_id)) is None:
+        await self.look()
+        if self._scope is None:
             raise Unauthenticated
-        self._seen = version
+
+    async def look(self) -> None:
+        """The same without a word: whoever is told something next is refused."""
+        version = self._inbox.control_version(self._caller.user_id)
+        self._scope = await self._read(lambda uow: present_scope(uow, self._caller.session_id, self._clock()))
+        if self._scope is not None:
+            self._seen = version
 
 
 async def seat_in(directory: Directory, room_id: UUID, user_id: UUID) -> tuple[Room, Member]:

@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from domain import characters
 from domain.errors import InvalidInput, NotAllowed, Unauthenticated
-from domain.matchmaking.ending import end_ticket
-from domain.matchmaking.ticket import QueueLeaveReason, TicketStatus
 from domain.rooms.holding import lock_held, persistently, refuse_overtaken
-from domain.rooms.leaving import give_up
-from domain.rooms.room import MemberLeaveReason
+from domain.rooms.leaving import give_up_everything
 from domain.safety.suspension import SuspensionScope, most_restrictive, refuse_suspended
 
 if TYPE_CHECKING:
@@ -167,7 +164,7 @@ async def present_scope(uow: UnitOfWork, session_id: UUID, now: datetime) -> Ses
     session = await live_session(uow, session_id)
     if session is None:
         return None
-    return scope_under(await uow.suspensions.of(session.user_id), now)
+    return scope_under(await uow.suspensions.in_force(session.user_id, now), now)
 
 
 async def sign_in_anonymously(
@@ -211,10 +208,17 @@ async def _open_account(
         await uow.devices.add(device_id, secrets.digest("device", device_token), now)
     user = User(new_id(), name, now, None, device_id)
     await uow.users.add(user)
-    scope = scope_under(await uow.suspensions.of(user.id), now)  # Those of the device.
+    return SignedIn(await open_session(uow, secrets, new_id, user, now=now), device_token)
+
+
+async def open_session(
+    uow: UnitOfWork, secrets: Secrets, new_id: Callable[[], UUID], user: User, *, now: datetime
+) -> Grant:
+    """A new session of that account, new or locked, with the scope that its suspensions and those of its device leave."""
+    scope = scope_under(await uow.suspensions.in_force(user.id, now), now)
     session = Session(new_id(), user.id, scope, now, None)
     await uow.sessions.add(session)
-    return SignedIn(Grant(user, session, await _refresh_token(uow, secrets, session, None, now)), device_token)
+    return Grant(user, session, await _refresh_token(uow, secrets, session, None, now))
 
 
 async def _refresh_token(
@@ -267,7 +271,7 @@ async def _renew(
             return None
     throttle.renewal(session.id)
     await uow.sessions.use_token(token_hash, now)
-    scope = scope_under(await uow.suspensions.of(user.id), now)
+    scope = scope_under(await uow.suspensions.in_force(user.id, now), now)
     if scope is not session.scope:
         session = replace(session, scope=scope)
         await uow.sessions.rescope(session.id, scope)
@@ -293,13 +297,7 @@ async def _sign_out(uow: UnitOfWork, caller: Caller, now: datetime) -> User:
     uow.raise_control(user.id)
     if await uow.sessions.live(user.id, now):
         return user
-    ticket = await uow.tickets.waiting(user.id)
-    if ticket is not None:
-        await end_ticket(uow, ticket, TicketStatus.CANCELLED, QueueLeaveReason.LEFT)
-    for room in rooms:
-        seat = room.held_seat_of(user.id)
-        if seat is not None:
-            await give_up(uow, room, seat, MemberLeaveReason.LEFT, now=now)
+    await give_up_everything(uow, user.id, rooms, now=now)
     return user
 
 

@@ -28,6 +28,7 @@ from persistence.keys import KeyBundleRepository
 from persistence.matchmaking import BarRepository, MatchingRepository, TicketRepository
 from persistence.operators import OperatorRepository
 from persistence.presence import ConnectionRepository
+from persistence.privacy import PrivacyRepository
 from persistence.reports import ReportRepository
 from persistence.rooms import RoomRepository
 from persistence.signals.admission import SignalRepository
@@ -140,6 +141,7 @@ class Unit:
         self.appeals: ports.Appeals = AppealRepository(connection)
         self.audit: ports.Audit = AuditRepository(connection)
         self.operators: ports.Operators = OperatorRepository(connection)
+        self.privacy: ports.Privacy = PrivacyRepository(connection, self.touched_rooms)
         self.connections: ports.Connections = ConnectionRepository(connection, worker)
         self.signals = SignalRepository(connection)
         self._connection = connection

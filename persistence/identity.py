@@ -1,17 +1,17 @@
 """Accounts, devices, sessions and refresh tokens in PostgreSQL."""
 
 # SQLModel resolves annotations when the class is made, so this module does without `from __future__ import annotations`.
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, insert, text
+from sqlalchemy import Index, RowMapping, bindparam, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
 
 from domain.identity import OperatorRole, RefreshToken, Session, SessionScope, User
-from persistence.base import Row, Timestamp
+from persistence.base import UUIDS, Row, Timestamp
 from persistence.heads import HeadRow
 
 
@@ -19,6 +19,13 @@ class AccountRow(Row, table=True):
     """A user."""
 
     __tablename__ = "account"
+    # Everybody who judges is asked for with every report, and among all accounts they are few.
+    __table_args__ = (
+        Index("ix_account_operators", "id", postgresql_where=text("operator_role IS NOT NULL")),
+        # See `Privacy.abandoned` and `retention`.
+        Index("ix_account_created_at", "created_at", postgresql_where=text("deleted_at IS NULL")),
+        Index("ix_account_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+    )
 
     id: UUID = Field(primary_key=True)
     display_name: str
@@ -26,7 +33,7 @@ class AccountRow(Row, table=True):
     operator_role: str | None = None
     device_id: UUID | None = Field(default=None, foreign_key="device.id", index=True)
     deleted_at: datetime | None = Field(default=None, sa_type=Timestamp)
-    """When the user deleted it: what is left has no name and no device, and stays while something of safety refers to it."""
+    """When it was deleted: what is left has no name, soon no device (see `retention`), and goes once nothing refers to it."""
 
 
 class DeviceRow(Row, table=True):
@@ -67,13 +74,23 @@ class RefreshTokenRow(Row, table=True):
 _USER_COLUMNS = "id, display_name, created_at, operator_role, device_id"
 _TOKEN_COLUMNS = "token_hash, session_id, parent_hash, issued_at, expires_at, used_at"  # noqa: S105  # names of columns
 
-_USER = text(f"SELECT {_USER_COLUMNS} FROM account WHERE id = :id")  # noqa: S608  # columns of ours
+_USER = text(f"SELECT {_USER_COLUMNS} FROM account WHERE id = :id AND deleted_at IS NULL")  # noqa: S608  # ours
+_USERS = text(f"SELECT {_USER_COLUMNS} FROM account WHERE id = ANY(:ids)").bindparams(  # noqa: S608  # columns of ours
+    bindparam("ids", type_=UUIDS)
+)
 _SAME_DEVICE = text(
     "SELECT id FROM account WHERE id = :id OR device_id = (SELECT device_id FROM account WHERE id = :id) ORDER BY id"
 )
-_RENAME = text(f"UPDATE account SET display_name = :name WHERE id = :id RETURNING {_USER_COLUMNS}")  # noqa: S608  # columns of ours
+_DEVICE_OF = text("SELECT device_id FROM account WHERE id = :id")
+_RENAME = text(
+    "UPDATE account SET display_name = :name"  # noqa: S608  # columns of ours
+    f" WHERE id = :id AND deleted_at IS NULL RETURNING {_USER_COLUMNS}"
+)
 
-_DEVICE = text("SELECT id FROM device WHERE token_hash = :hash")
+# Locked, so that retention does not delete it under the account that is about to be made on it.
+_DEVICE = text("SELECT id FROM device WHERE token_hash = :hash FOR KEY SHARE")
+# Excludes the one above, and that of an account which refers to the device.
+_LOCK_DEVICE = text("SELECT FROM device WHERE id = :id FOR UPDATE")
 
 _SESSION = text("SELECT id, user_id, scope, created_at, revoked_at FROM session WHERE id = :id")
 _LOCK_SESSION = text(
@@ -87,6 +104,7 @@ _SUCCESSORS = text(f"SELECT {_TOKEN_COLUMNS} FROM refresh_token WHERE parent_has
 _USE_TOKEN = text("UPDATE refresh_token SET used_at = :now WHERE token_hash = :hash AND used_at IS NULL")
 _RESCOPE = text("UPDATE session SET scope = :scope WHERE id = :id")
 _REVOKE = text("UPDATE session SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL")
+_REVOKE_ALL = text("UPDATE session SET revoked_at = :now WHERE user_id = :user AND revoked_at IS NULL")
 _LIVE = text(
     "SELECT count(*) FROM session AS s WHERE s.user_id = :user_id AND s.revoked_at IS NULL"
     " AND EXISTS (SELECT FROM refresh_token AS t WHERE t.session_id = s.id AND t.expires_at > :now)"
@@ -115,8 +133,16 @@ class UserRepository:
     async def get(self, user_id: UUID) -> User | None:
         return await self._one(_USER, {"id": user_id})
 
+    async def get_many(self, user_ids: Collection[UUID]) -> Mapping[UUID, User]:
+        rows = (await self._connection.execute(_USERS, {"ids": list(user_ids)})).mappings()
+        return {row["id"]: _user(row) for row in rows}
+
     async def same_device(self, user_id: UUID) -> Sequence[UUID]:
         return list(await self._connection.scalars(_SAME_DEVICE, {"id": user_id}))
+
+    async def device_of(self, user_id: UUID) -> UUID | None:
+        found: UUID | None = await self._connection.scalar(_DEVICE_OF, {"id": user_id})
+        return found
 
     async def rename(self, user_id: UUID, display_name: str) -> User | None:
         return await self._one(_RENAME, {"id": user_id, "name": display_name})
@@ -138,6 +164,9 @@ class DeviceRepository:
 
     async def add(self, device_id: UUID, token_hash: bytes, now: datetime) -> None:
         await self._connection.execute(insert(DeviceRow).values(id=device_id, token_hash=token_hash, created_at=now))
+
+    async def lock(self, device_id: UUID) -> None:
+        await self._connection.execute(_LOCK_DEVICE, {"id": device_id})
 
 
 class SessionRepository:
@@ -199,6 +228,9 @@ class SessionRepository:
 
     async def revoke(self, session_id: UUID, now: datetime) -> None:
         await self._connection.execute(_REVOKE, {"id": session_id, "now": now})
+
+    async def revoke_all(self, user_id: UUID, now: datetime) -> None:
+        await self._connection.execute(_REVOKE_ALL, {"user": user_id, "now": now})
 
     async def live(self, user_id: UUID, now: datetime) -> int:
         return int(await self._connection.scalar(_LIVE, {"user_id": user_id, "now": now}) or 0)

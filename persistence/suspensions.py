@@ -1,22 +1,25 @@
 """Suspensions in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, RowMapping, insert, text
+from sqlalchemy import CheckConstraint, Index, RowMapping, TextClause, bindparam, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field
 
 from domain.safety.suspension import ReportCategory, Suspension, SuspensionScope
-from persistence.base import Row, Timestamp
+from persistence.base import UUIDS, Row, Timestamp
 
 
 class SuspensionRow(Row, table=True):
     """A restriction of a user; `device_id` carries it over to the next account made on the same device."""
 
     __tablename__ = "suspension"
-    __table_args__ = (CheckConstraint("scope IN ('MATCHING', 'ALL')", name="scope"),)
+    __table_args__ = (
+        Index("ix_suspension_lifted_by", "lifted_by", postgresql_where=text("lifted_by IS NOT NULL")),
+        CheckConstraint("scope IN ('MATCHING', 'ALL')", name="scope"),
+    )
 
     id: UUID = Field(primary_key=True)
     user_id: UUID = Field(foreign_key="account.id", index=True)
@@ -28,6 +31,9 @@ class SuspensionRow(Row, table=True):
     starts_at: datetime = Field(sa_type=Timestamp)
     ends_at: datetime | None = Field(default=None, sa_type=Timestamp)
     lifted_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    lifted_by: UUID | None = Field(default=None, foreign_key="account.id")
+    lift_reason: str | None = None
+    """An operator's, for those who look back; whoever appealed reads the reason of the appeal."""
     case_id: UUID | None = Field(default=None, foreign_key="moderation_case.id", index=True)
 
 
@@ -37,9 +43,25 @@ _OF = text(
     " WHERE user_id = :user_id OR device_id = (SELECT device_id FROM account WHERE id = :user_id)"
     " ORDER BY starts_at DESC, id LIMIT :limit"
 )
+_IN_FORCE = text(
+    f"SELECT {_COLUMNS} FROM suspension"  # noqa: S608  # columns of ours
+    " WHERE (user_id = :user_id OR device_id = (SELECT device_id FROM account WHERE id = :user_id))"
+    " AND lifted_at IS NULL AND (ends_at IS NULL OR ends_at > :now)"
+)
+_APPLYING = text(
+    f"SELECT {_COLUMNS} FROM suspension WHERE id = :id"  # noqa: S608  # columns of ours
+    " AND (user_id = :user_id OR device_id = (SELECT device_id FROM account WHERE id = :user_id))"
+)
+_BOUND = text("""
+    SELECT a.id FROM suspension s JOIN account a ON a.id = s.user_id OR a.device_id = s.device_id WHERE s.id = :id ORDER BY a.id
+""")
 _GET = text(f"SELECT {_COLUMNS} FROM suspension WHERE id = :id")  # noqa: S608  # columns of ours
-_OF_CASE = text(f"SELECT {_COLUMNS} FROM suspension WHERE case_id = :case ORDER BY starts_at DESC, id")  # noqa: S608  # ours
-_LIFT = text("UPDATE suspension SET lifted_at = :now WHERE id = :id AND lifted_at IS NULL")
+_OF_CASES = text(
+    f"SELECT {_COLUMNS} FROM suspension WHERE case_id = ANY(:cases) ORDER BY starts_at DESC, id"  # noqa: S608  # columns of ours
+).bindparams(bindparam("cases", type_=UUIDS))
+_LIFT = text(
+    "UPDATE suspension SET lifted_at = :now, lifted_by = :by, lift_reason = :reason WHERE id = :id AND lifted_at IS NULL"
+)
 
 
 class SuspensionRepository:
@@ -52,16 +74,32 @@ class SuspensionRepository:
         rows = (await self._connection.execute(_OF, {"user_id": user_id, "limit": limit})).mappings()
         return [_suspension(row) for row in rows]
 
-    async def get(self, suspension_id: UUID) -> Suspension | None:
-        row = (await self._connection.execute(_GET, {"id": suspension_id})).mappings().one_or_none()
-        return None if row is None else _suspension(row)
-
-    async def of_case(self, case_id: UUID) -> Sequence[Suspension]:
-        rows = (await self._connection.execute(_OF_CASE, {"case": case_id})).mappings()
+    async def in_force(self, user_id: UUID, now: datetime) -> Sequence[Suspension]:
+        rows = (await self._connection.execute(_IN_FORCE, {"user_id": user_id, "now": now})).mappings()
         return [_suspension(row) for row in rows]
 
-    async def lift(self, suspension_id: UUID, now: datetime) -> None:
-        await self._connection.execute(_LIFT, {"id": suspension_id, "now": now})
+    async def get(self, suspension_id: UUID) -> Suspension | None:
+        return await self._one(_GET, {"id": suspension_id})
+
+    async def applying(self, suspension_id: UUID, user_id: UUID) -> Suspension | None:
+        return await self._one(_APPLYING, {"id": suspension_id, "user_id": user_id})
+
+    async def bound(self, suspension_id: UUID) -> Sequence[UUID]:
+        return list(await self._connection.scalars(_BOUND, {"id": suspension_id}))
+
+    async def of_case(self, case_id: UUID) -> Sequence[Suspension]:
+        return (await self.of_cases((case_id,))).get(case_id, ())
+
+    async def of_cases(self, case_ids: Collection[UUID]) -> Mapping[UUID, Sequence[Suspension]]:
+        found: dict[UUID, list[Suspension]] = {}
+        for row in (await self._connection.execute(_OF_CASES, {"cases": list(case_ids)})).mappings():
+            found.setdefault(row["case_id"], []).append(_suspension(row))
+        return found
+
+    async def lift(
+        self, suspension_id: UUID, now: datetime, *, by: UUID | None = None, reason: str | None = None
+    ) -> None:
+        await self._connection.execute(_LIFT, {"id": suspension_id, "now": now, "by": by, "reason": reason})
 
     async def add(self, suspension: Suspension, device_id: UUID | None) -> None:
         """Writes a suspension; with a device it binds every account that signs in from it."""
@@ -80,6 +118,10 @@ class SuspensionRepository:
                 case_id=suspension.case_id,
             )
         )
+
+    async def _one(self, statement: TextClause, values: dict[str, UUID]) -> Suspension | None:
+        row = (await self._connection.execute(statement, values)).mappings().one_or_none()
+        return None if row is None else _suspension(row)
 
 
 def _suspension(row: RowMapping) -> Suspension:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from schema.appeals import AppealsMutation
 from schema.authority import AuthorityMutation
+from schema.blocks import BlocksMutation
+from schema.cases import CasesQuery
 from schema.chat import ChatMutation, ChatQuery
 from schema.identity import IdentityMutation, IdentityQuery
 from schema.invites import InvitesMutation, InvitesQuery
+from schema.judging import JudgingMutation
 from schema.keys import KeysMutation, KeysQuery
 from schema.leaving import LeavingMutation
 from schema.matchmaking import MatchmakingMutation, MatchmakingQuery
+from schema.operators import OperatorsMutation, OperatorsQuery
 from schema.presence import PresenceMutation
+from schema.privacy import PrivacyMutation, PrivacyQuery
+from schema.reports import ReportsMutation, ReportsQuery
 from schema.rooms import RoomsQuery
 from schema.scalars import SCALARS
 from schema.signaling import SignalingMutation, SignalingQuery
@@ -22,12 +29,23 @@ from schema.subscriptions import RealtimeSubscription
 
 @strawberry.type(description="What can be asked. `stats` and `me` are open to everybody.")
 class Query(
-    IdentityQuery, StatsQuery, MatchmakingQuery, RoomsQuery, InvitesQuery, SignalingQuery, ChatQuery, KeysQuery
+    IdentityQuery,
+    StatsQuery,
+    MatchmakingQuery,
+    RoomsQuery,
+    InvitesQuery,
+    SignalingQuery,
+    ChatQuery,
+    KeysQuery,
+    CasesQuery,
+    OperatorsQuery,
+    ReportsQuery,
+    PrivacyQuery,
 ):
     """Everything that reads."""
 
 
-@strawberry.type(description="What can be done. `signInAnonymously` and `refreshSession` are open to everybody.")
+@strawberry.type(description="What can be done. The two sign-ins and `refreshSession` are open to everybody.")
 class Mutation(
     IdentityMutation,
     MatchmakingMutation,
@@ -38,6 +56,12 @@ class Mutation(
     PresenceMutation,
     ChatMutation,
     KeysMutation,
+    BlocksMutation,
+    JudgingMutation,
+    AppealsMutation,
+    ReportsMutation,
+    PrivacyMutation,
+    OperatorsMutation,
 ):
     """Everything that writes."""
 

@@ -4,17 +4,18 @@ a socket has one context for all its operations, so it holds factories, never a 
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import strawberry
 
 from domain.chat import MOST_AT_ONCE
-from domain.errors import Forbidden, Unauthenticated
+from domain.errors import Forbidden, PageTooLarge, Unauthenticated
 from domain.identity import SessionScope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import timedelta
     from uuid import UUID
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     )
 
 
-OPEN_FIELDS = frozenset({"__typename", "stats", "signInAnonymously", "refreshSession"})
+OPEN_FIELDS = frozenset({"__typename", "stats", "signInAnonymously", "signInOperator", "refreshSession"})
 """Root fields for which nobody needs to be signed in, so that an expired token beside them does no harm."""
 
 
@@ -80,8 +81,19 @@ class Services:
     queue_changed: Callable[[], None]
     """Tells the matcher that somebody may have begun to wait: call it after the commit. Cheap, coalesced, and may be lost: the
     matcher looks by itself too."""
+    page_refused: Callable[[], None]
+    """Counts that a page was asked for that is too large."""
     largest_page: int = MOST_AT_ONCE
     """Edges of a connection at once."""
+
+    @contextmanager
+    def paging(self) -> Iterator[int]:
+        """The edges that a page may have; `PageTooLarge`, raised within, is counted."""
+        try:
+            yield self.largest_page
+        except PageTooLarge:
+            self.page_refused()
+            raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ from domain.identity import OperatorRole, SessionScope
 from domain.keys.bundle import KeySuite, OneTimeKeyKind
 from domain.matchmaking.ticket import ChatMode, QueueLeaveReason, TicketStatus
 from domain.rooms.room import MatchEndReason, MemberLeaveReason, MemberRole, MemberStatus, RoomKind
+from domain.safety.appeal import AppealStatus
+from domain.safety.case import CaseDecision, CaseStatus
+from domain.safety.report import ReportStatus
 from domain.safety.suspension import ReportCategory, SuspensionScope
 from domain.signaling import HangUpReason
 
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 E = TypeVar("E", bound="Enum")
 
 __all__ = [
+    "AppealStatus",
+    "CaseDecision",
+    "CaseStatus",
     "ChatMode",
     "HangUpReason",
     "KeySuite",
@@ -31,6 +37,7 @@ __all__ = [
     "OperatorRole",
     "QueueLeaveReason",
     "ReportCategory",
+    "ReportStatus",
     "RoomKind",
     "SessionScope",
     "SuspensionScope",
@@ -53,7 +60,11 @@ describe(
     SessionScope,
     "What a session may do.",
     FULL="Everything that the user may do.",
-    APPEAL_ONLY="The account is suspended: only `me`, `stats`, `refreshSession` and `signOut` are allowed.",
+    APPEAL_ONLY=(
+        "The account is suspended: only `me`, `stats`, `myReports`, `appealSuspension`, `exportMyData`, `deleteMyAccount`, "
+        "`refreshSession` and `signOut` are allowed; all else is FORBIDDEN. Sockets may be opened. Refresh the session when the "
+        "suspension has run out: sockets close with 4403 at once when it is lifted, and otherwise with their access token."
+    ),
 )
 describe(
     OperatorRole,
@@ -156,4 +167,36 @@ describe(
     IMPERSONATION="Pretending to be somebody else.",
     PRIVACY="Private information or recordings of somebody.",
     OTHER="None of the others.",
+)
+describe(
+    AppealStatus,
+    "What became of an appeal.",
+    OPEN="Nobody has decided yet.",
+    UPHELD="The suspension stays.",
+    OVERTURNED="The suspension was lifted.",
+)
+describe(
+    CaseStatus,
+    "Where a case stands.",
+    OPEN="Nobody has it.",
+    CLAIMED="An operator has it, until the claim runs out.",
+    ACTIONED="Decided: the subject was warned or suspended.",
+    DISMISSED="Decided: there was no reason to act.",
+    APPEALED="The subject asked for a second look.",
+    UPHELD="The appeal was decided: the suspension stays.",
+    OVERTURNED="The appeal was decided: the suspension was lifted.",
+)
+describe(
+    CaseDecision,
+    "What an operator decides.",
+    DISMISS="There is no reason to act.",
+    WARN="The subject is told what not to do again, and nothing is taken away.",
+    SUSPEND="Something is taken away from the subject, for a while or for good.",
+)
+describe(
+    ReportStatus,
+    "What became of a report.",
+    RECEIVED="Nobody has decided yet.",
+    UPHELD="The reported person was warned or suspended.",
+    DISMISSED="An operator found no reason to act, or a decision to act was overturned.",
 )

@@ -9,6 +9,7 @@ from typing import Annotated
 import strawberry
 
 from domain.keys.bundle import LOW_MARK
+from schema.cases import Case
 from schema.chat import MessageEdge
 from schema.enums import MatchEndReason, MemberLeaveReason, OneTimeKeyKind, QueueLeaveReason
 from schema.matchmaking import Ticket
@@ -210,6 +211,15 @@ class Warned(Event):
     warning: AccountWarning = strawberry.field(description="What the warning is about.")
 
 
+@strawberry.type(
+    description="For operators: a case was opened, got another report, was claimed, given back, decided or appealed."
+)
+class CaseChanged(Event):
+    """See `domain.events.CaseChanged`."""
+
+    case: Case = strawberry.field(description="The case, as it is now.")
+
+
 MatchEvent = Annotated[
     MatchSnapshot | QueueJoined | QueueLeft | Matched | MatchEnded | Suspended | Warned | ResyncRequired,
     strawberry.union(
@@ -226,6 +236,7 @@ PresenceEvent = Annotated[
 MessageEvent = Annotated[
     MessageSent | ResyncRequired, strawberry.union("MessageEvent", description="What happens in a stream of messages.")
 ]
+CaseEvent = Annotated[CaseChanged | ResyncRequired, strawberry.union("CaseEvent", description="What happens to cases.")]
 KeyEvent = Annotated[
     KeysPublished | PreKeysLow | ResyncRequired,
     strawberry.union("KeyEvent", description="What happens to the keys of the viewer, and of those in a room."),

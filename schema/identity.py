@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from domain import errors, identity
-from domain.safety.suspension import most_restrictive
+from domain.safety import suspension as safety
+from schema.blocks import BlockConnection, blocks_of_viewer
 from schema.context import Info
 from schema.enums import OperatorRole, SessionScope
 from schema.errors import InvalidInputError, NotAllowedError, SuspendedError, answers
-from schema.safety import Suspension
+from schema.paging import After, First
+from schema.safety import AccountWarning, Suspension
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from domain.ports import UnitOfWork
-    from domain.safety import suspension as safety
     from schema.context import Services
 
 
@@ -48,6 +47,15 @@ class Viewer:
         description="Every suspension of the account and of its device, the newest first, past ones included; at most 50."
     )
 
+    @strawberry.field(description="Decisions that warned the viewer without suspending, the newest first; at most 50.")
+    async def warnings(self, info: Info) -> list[AccountWarning]:
+        services, caller = info.context.services, info.context.signed_in
+        return [AccountWarning.of(each) for each in await services.read(lambda uow: uow.cases.warnings(caller.user_id))]
+
+    @strawberry.field(description="Whom the viewer blocks, the newest first.")
+    async def blocks(self, info: Info, first: First = 50, after: After = strawberry.UNSET) -> BlockConnection:
+        return await blocks_of_viewer(info, first, after)
+
     @strawberry.field(
         description="One-time Curve25519 keys of the viewer's bundle that are left; 0 if there is no bundle. Add some below 10."
     )
@@ -63,16 +71,16 @@ class Viewer:
         return (await services.read(lambda uow: uow.keys.counts(caller.user_id))).kem_keys
 
     @classmethod
-    def of(cls, user: identity.User, suspensions: Sequence[safety.Suspension], now: datetime) -> Viewer:
+    def of(cls, user: identity.User, restrictions: safety.Restrictions, now: datetime) -> Viewer:
         """The API's form of a user who looks at themselves."""
-        worst = most_restrictive(suspensions, now)
+        worst, appeals = safety.most_restrictive(restrictions.in_force, now), restrictions.appeals
         return cls(
             id=strawberry.ID(str(identity.viewer_id(user.id))),
             user=User.of(user),
             created_at=user.created_at,
             operator_role=user.operator_role,
-            suspension=Suspension.of(worst) if worst else None,
-            suspensions=[Suspension.of(suspension) for suspension in suspensions],
+            suspension=Suspension.of(worst, appeals.get(worst.id)) if worst else None,
+            suspensions=[Suspension.of(each, appeals.get(each.id)) for each in restrictions.newest],
         )
 
 
@@ -187,11 +195,13 @@ class IdentityQuery:
         if caller is None:
             return None
 
-        async def look(uow: UnitOfWork) -> tuple[identity.User | None, Sequence[safety.Suspension]]:
-            return await uow.users.get(caller.user_id), await uow.suspensions.of(caller.user_id)
+        now = services.clock()
 
-        user, suspensions = await services.read(look)
-        return Viewer.of(user, suspensions, services.clock()) if user else None
+        async def look(uow: UnitOfWork) -> tuple[identity.User | None, safety.Restrictions]:
+            return await uow.users.get(caller.user_id), await safety.restrictions_of(uow, caller.user_id, now)
+
+        user, restrictions = await services.read(look)
+        return Viewer.of(user, restrictions, now) if user else None
 
 
 @strawberry.type

@@ -67,7 +67,8 @@ async def messages_of(context: Context, room_id: str, after: str | None) -> Asyn
     standing = await checked(context)
     _, seat = await seat_in(services.directory, known, viewer.user_id)
     beginning = await _beginning(context, seat, place)
-    return _stream(context, Telling(context, Showing(viewer.user_id, services.reached), standing), known, beginning)
+    showing = Showing(viewer.user_id, services.reached, services.clock)
+    return _stream(context, Telling(context, showing, standing), known, beginning)
 
 
 async def _beginning(context: Context, seat: Member, place: Position | int | None) -> _Beginning:

@@ -15,10 +15,13 @@ import strawberry
 from domain import chat, events
 from domain.inbox import Entry, Position
 from domain.matchmaking import ticket as tickets
+from domain.ports import Clock
 from domain.rooms import room as rooms
+from schema.cases import Case
 from schema.chat import MessageEdge
 from schema.cursors import inbox_cursor
 from schema.events import (
+    CaseChanged,
     Event,
     KeysPublished,
     Matched,
@@ -66,10 +69,13 @@ class Showing:
     A room that is the same as for the event before is mapped once: signals come in their dozens while nothing else changes.
     """
 
-    def __init__(self, viewer_id: UUID, reached: Callable[[UUID], None]) -> None:
+    def __init__(self, viewer_id: UUID, reached: Callable[[UUID], None], clock: Clock) -> None:
         self._viewer_id = viewer_id
         self._reached = reached
+        self._clock = clock
         self._mapped: dict[UUID, tuple[rooms.Room, Room, dict[UUID, Member]]] = {}
+        self.cases: Mapping[UUID, Case] = {}
+        """Those that the events show which come next, as far as the viewer may see them."""
 
     def standing(
         self, position: Position, ticket: tickets.Ticket | None, room: rooms.Room | None, now: datetime
@@ -78,15 +84,15 @@ class Showing:
             cursor=inbox_cursor(position),
             at=now,
             waiting_ticket=None if ticket is None else Ticket.of(ticket),
-            current_room=None if room is None else self._room(room, now)[0],
+            current_room=None if room is None else self._room(room)[0],
             on_delivered=None if room is None else self._reaching(room),
         )
 
     def present(self, position: Position, room: rooms.Room, now: datetime) -> PresenceSnapshot:
-        return PresenceSnapshot(cursor=inbox_cursor(position), at=now, room=self._room(room, now)[0])
+        return PresenceSnapshot(cursor=inbox_cursor(position), at=now, room=self._room(room)[0])
 
     def event(
-        self, entry: Entry, found: Mapping[UUID, rooms.Room], messages: Mapping[UUID, chat.Message], now: datetime
+        self, entry: Entry, found: Mapping[UUID, rooms.Room], messages: Mapping[UUID, chat.Message]
     ) -> Event | None:
         """The entry for the viewer, with rooms as `found` has them; None when what it shows is gone for good, or is not theirs."""
         event, cursor, at = entry.event, inbox_cursor(entry.position), entry.at
@@ -95,26 +101,26 @@ class Showing:
                 pass
             case events.MessageSent(room_id, message_id):
                 home, message = found.get(room_id), messages.get(message_id)
-                return None if home is None or message is None else self.message(message, home, cursor, at, now)
+                return None if home is None or message is None else self.message(message, home, cursor, at)
             case (
                 events.QueueJoined()
                 | events.QueueLeft()
                 | events.UserSuspended()
                 | events.UserWarned()
                 | events.PreKeysLow()
-                | events.CaseChanged()
             ):
                 return _of_viewer(event, cursor, at)
+            case events.CaseChanged(case_id):
+                case = self.cases.get(case_id)
+                return None if case is None else CaseChanged(cursor=cursor, at=at, case=case)
         room = found.get(event.room_id)
-        return None if room is None else self._of_room(event, room, cursor, at, now)
+        return None if room is None else self._of_room(event, room, cursor, at)
 
-    def message(
-        self, message: chat.Message, known: rooms.Room, cursor: Cursor, at: datetime, now: datetime
-    ) -> MessageSent | None:
+    def message(self, message: chat.Message, known: rooms.Room, cursor: Cursor, at: datetime) -> MessageSent | None:
         """The message for the viewer; None unless they hold a seat in its room, which is as it is now."""
         if not known.holds(self._viewer_id):
             return None
-        room, members = self._room(known, now)
+        room, members = self._room(known)
         return MessageSent(cursor=cursor, at=at, room=room, edge=MessageEdge.of(message, members[message.sender_id]))
 
     def _of_room(
@@ -123,9 +129,8 @@ class Showing:
         known: rooms.Room,
         cursor: Cursor,
         at: datetime,
-        now: datetime,
     ) -> Event | None:
-        room, members = self._room(known, now)
+        room, members = self._room(known)
         if isinstance(event, events.MatchEnded):
             return MatchEnded(cursor=cursor, at=at, room=room, match_end_reason=event.reason)
         subject = subject_of(event)
@@ -147,10 +152,11 @@ class Showing:
             return Matched(cursor=cursor, at=at, ticket=ticket, room=room, partner=member, on_delivered=reaching)
         return _of_member(event, room, member, cursor, at)
 
-    def _room(self, room: rooms.Room, now: datetime) -> tuple[Room, dict[UUID, Member]]:
+    def _room(self, room: rooms.Room) -> tuple[Room, dict[UUID, Member]]:
         known = self._mapped.get(room.id)
         if known is not None and known[0] is room:
             return known[1], known[2]
+        now = self._clock()
         mapped = Room.of(room, self._viewer_id, now=now)
         members = {m.id: Member.of(m, room, self._viewer_id, now=now) for m in room.members}
         if any(m.typing_until is not None for m in room.members):
@@ -184,12 +190,7 @@ def _of_member(
 
 
 def _of_viewer(
-    event: events.QueueJoined
-    | events.QueueLeft
-    | events.UserSuspended
-    | events.UserWarned
-    | events.PreKeysLow
-    | events.CaseChanged,
+    event: events.QueueJoined | events.QueueLeft | events.UserSuspended | events.UserWarned | events.PreKeysLow,
     cursor: Cursor,
     at: datetime,
 ) -> Event | None:

@@ -1,4 +1,4 @@
-"""The streams of the viewer's inbox: `events`, `matchEvents`, `signals`, `presence`, `messages`, `keyEvents`.
+"""The streams of the viewer's inbox: `events`, `matchEvents`, `signals`, `presence`, `messages`, `keyEvents`, `caseEvents`.
 
 What may be refused is refused before a stream begins. One that runs outlasts an outage of the database.
 """
@@ -13,13 +13,24 @@ from typing import Annotated, Any
 import strawberry
 
 from domain.following import Follower, Lost, Standing, seat_in
-from domain.inbox import ALL_KINDS, KEY_KINDS, MATCH_KINDS, PRESENCE_KINDS, SIGNAL_KINDS, Entry, Position, View
+from domain.inbox import (
+    ALL_KINDS,
+    CASE_KINDS,
+    KEY_KINDS,
+    MATCH_KINDS,
+    PRESENCE_KINDS,
+    SIGNAL_KINDS,
+    Entry,
+    Position,
+    View,
+)
 from domain.matchmaking.ticket import Ticket
 from domain.ports import UnitOfWork
 from domain.rooms.room import Member, Room, RoomKind
+from domain.safety.operators import acting
 from schema.context import Context, Info
 from schema.cursors import inbox_position
-from schema.events import Event, KeyEvent, MatchEvent, MessageEvent, PresenceEvent, SignalEvent
+from schema.events import CaseEvent, Event, KeyEvent, MatchEvent, MessageEvent, PresenceEvent, SignalEvent
 from schema.ids import known_id
 from schema.inputs import given
 from schema.message_stream import messages_of
@@ -139,13 +150,28 @@ class RealtimeSubscription:
     ) -> AsyncGenerator[KeyEvent, None]:
         return await _key_events(info.context, room_id, given(after))
 
+    @strawberry.subscription(
+        description=(
+            "Operators only. What happens to cases; one about the viewer is not told. Without `after` it tells what happens from "
+            "now on: subscribe, then query `cases`."
+        )
+    )
+    async def case_events(
+        self,
+        info: Info,
+        after: Annotated[
+            Cursor | None, strawberry.argument(description="The `cursor` of the last event that was handled.")
+        ] = strawberry.UNSET,
+    ) -> AsyncGenerator[CaseEvent, None]:
+        return await _case_events(info.context, given(after))
+
 
 async def _standing(context: Context, view: View, after: str | None) -> AsyncGenerator[Any, None]:
     """A stream that goes on behind `after`, or begins with where the viewer stands in matching."""
     viewer, services = context.viewer, context.services
     position = None if after is None else inbox_position(after)
     standing = await checked(context)
-    showing = Showing(viewer.user_id, services.reached)
+    showing = Showing(viewer.user_id, services.reached, services.clock)
     if position is not None:
         return _stream(context, showing, standing, view, position)
     # The position first: what the state does not show yet is then told as an event.
@@ -166,7 +192,7 @@ async def _signals(context: Context, room_id: str, after: str | None) -> AsyncGe
     room, seat = await seat_in(services.directory, known_id(room_id), viewer.user_id)
     return _stream(
         context,
-        Showing(viewer.user_id, services.reached),
+        Showing(viewer.user_id, services.reached, services.clock),
         standing,
         View(SIGNAL_KINDS, room.id),
         position,
@@ -181,7 +207,7 @@ async def _presence(context: Context, room_id: str) -> AsyncGenerator[Any, None]
     standing = await checked(context)
     position = await services.inbox.end(viewer.user_id)
     room, seat = await seat_in(services.directory, known_id(room_id), viewer.user_id)
-    showing = Showing(viewer.user_id, services.reached)
+    showing = Showing(viewer.user_id, services.reached, services.clock)
     snapshot = showing.present(position, room, services.clock())
     view = View(PRESENCE_KINDS, room.id)
     return _stream(context, showing, standing, view, position, first=snapshot, seat=seat)
@@ -194,8 +220,19 @@ async def _key_events(context: Context, room_id: str, after: str | None) -> Asyn
     if position is None:
         position = await services.inbox.end(viewer.user_id)
     room, seat = await seat_in(services.directory, known_id(room_id), viewer.user_id)
-    showing = Showing(viewer.user_id, services.reached)
+    showing = Showing(viewer.user_id, services.reached, services.clock)
     return _stream(context, showing, standing, View(KEY_KINDS, room.id), position, seat=seat)
+
+
+async def _case_events(context: Context, after: str | None) -> AsyncGenerator[Any, None]:
+    viewer, services = context.viewer, context.services
+    position = None if after is None else inbox_position(after)
+    standing = await checked(context)
+    await services.read(lambda uow: acting(uow, viewer.user_id))
+    if position is None:
+        position = await services.inbox.end(viewer.user_id)
+    showing = Showing(viewer.user_id, services.reached, services.clock)
+    return _stream(context, showing, standing, View(CASE_KINDS), position)
 
 
 async def _stream(
@@ -211,7 +248,7 @@ async def _stream(
 ) -> AsyncGenerator[Any, None]:
     """Tells `first`, then what the view shows behind `after`; of what had happened already, nothing before `since`.
 
-    A view of a room ends with the viewer's `seat` in it, also when they are back.
+    A view of a room ends with the viewer's `seat` in it, also when they are back; any other with what the session may do.
     """
     services, user_id = context.services, context.viewer.user_id
     end = await services.inbox.end(user_id)
@@ -222,7 +259,7 @@ async def _stream(
         return since is None or not before or entry.at >= since
 
     telling = Telling(context, showing, standing)
-    ends = None if seat is None else partial(telling.seat_ended, seat)
+    ends = telling.rescoped if seat is None else partial(telling.seat_ended, seat)
     with services.hub.watch(user_id) as watch:
         follower = Follower(services.inbox, watch, services.clock, user_id=user_id, view=view, after=after, over=ends)
         if first is not None:

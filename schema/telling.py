@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 from uuid import UUID
 
-from domain.errors import Unavailable
-from domain.events import MessageSent
+from domain.errors import Forbidden, Unavailable
+from domain.events import CaseChanged, MessageSent
 from domain.following import Standing
 from domain.inbox import Entry, Position
+from schema.cases import Case, shown
 from schema.context import Context
 from schema.cursors import inbox_cursor
 from schema.events import Event, ResyncRequired
@@ -31,7 +32,8 @@ MESSAGES_AT_ONCE: Final = 8
 
 async def checked(context: Context) -> Standing:
     """The standing of the viewer, who is signed in. Raises `Unauthenticated`."""
-    standing = Standing(context.services.inbox, context.services.read, context.viewer)
+    services = context.services
+    standing = Standing(services.inbox, services.read, services.clock, context.viewer)
     await standing.check()
     return standing
 
@@ -68,6 +70,7 @@ class Telling:
     """
 
     def __init__(self, context: Context, showing: Showing, standing: Standing) -> None:
+        self._context = context
         self._services = context.services
         self._user_id = context.viewer.user_id
         self._showing = showing
@@ -76,17 +79,27 @@ class Telling:
         self._messages: Mapping[UUID, Message] = {}
 
     async def prepare(self, entries: Sequence[Entry]) -> None:
-        """Loads what the entries show, a slice of them at once: rooms and messages by one query each at most."""
-        shows = [(room_of(entry.event), subject_of(entry.event)) for entry in entries]
-        rooms = {room_id for room_id, _ in shows if room_id is not None}
-        messages = [entry.event.message_id for entry in entries if isinstance(entry.event, MessageSent)]
-        self._rooms = await patiently(self._services.directory.rooms, rooms) if rooms else {}
-        for room_id, subject in shows:
-            shown = None if room_id is None else self._rooms.get(room_id)
+        """Loads what the entries show, a slice of them at once: rooms and messages by one query each at most, cases by a few."""
+        wanted: set[UUID] = set()
+        cases: set[UUID] = set()
+        messages: list[UUID] = []
+        for _, _, event in entries:
+            if (room_id := room_of(event)) is not None:
+                wanted.add(room_id)
+            elif isinstance(event, CaseChanged):
+                cases.add(event.case_id)
+            if isinstance(event, MessageSent):
+                messages.append(event.message_id)
+        self._rooms = rooms = await patiently(self._services.directory.rooms, wanted) if wanted else {}
+        for _, _, event in entries if rooms else ():
+            room_id, subject = room_of(event), subject_of(event)
+            shown = None if room_id is None or subject is None else self._rooms.get(room_id)
             if shown is not None and subject is not None and shown.member(subject) is None:
                 # Came in through another worker, and what tells of that may not have been read here.
                 self._rooms = {**self._rooms, **await self._room_now(shown.id)}
         self._messages = await patiently(self._services.transcript.messages, messages) if messages else {}
+        if cases:
+            self._showing.cases = await self._cases(cases)
 
     async def event(self, entry: Entry) -> Event | None:
         """One of the entries that were prepared; None for what is gone, or not for the viewer any more."""
@@ -95,7 +108,7 @@ class Telling:
             # Delivering a slice takes as long as its client does: whoever was made to leave meanwhile is told no more.
             message = self._messages.get(entry.event.message_id)
             rooms = {} if message is None else await self._room_of(message)
-        event = self._showing.event(entry, rooms, self._messages, self._services.clock())
+        event = self._showing.event(entry, rooms, self._messages)
         if event is not None and self._standing.moved:
             await patiently(self._standing.check)
         return event
@@ -103,7 +116,7 @@ class Telling:
     async def message(self, message: Message, cursor: Cursor, at: datetime) -> Event | None:
         """That the message was sent; None once the viewer has left the room."""
         room = (await self._room_of(message)).get(message.room_id)
-        event = None if room is None else self._showing.message(message, room, cursor, at, self._services.clock())
+        event = None if room is None else self._showing.message(message, room, cursor, at)
         if event is not None:
             await self._check()
         return event
@@ -112,6 +125,12 @@ class Telling:
         """That something was missed. The stream goes on behind `position`."""
         await self._check()
         return ResyncRequired(cursor=inbox_cursor(position), at=at)
+
+    async def rescoped(self) -> bool:
+        """Whether what the session may do has changed: what happened up to that is still told, and then the stream ends."""
+        if self._standing.moved:
+            await patiently(self._standing.look)
+        return self._standing.rescoped
 
     async def outside(self, room_id: UUID) -> bool:
         """Whether the viewer holds no seat in the room."""
@@ -145,6 +164,14 @@ class Telling:
         if room is None or (room.member(message.sender_id) is not None and room.holds(self._user_id)):
             return rooms
         return await self._room_now(message.room_id)
+
+    async def _cases(self, case_ids: Collection[UUID]) -> Mapping[UUID, Case]:
+        """None of them for somebody who is no operator any more: what they were told while they were one is still in the inbox."""
+        try:
+            return await patiently(shown, self._context, case_ids)
+        except Forbidden:
+            await patiently(self._standing.check)
+            return {}
 
     async def _room_now(self, room_id: UUID) -> Mapping[UUID, Room]:
         room = await patiently(self._services.directory.room, room_id)

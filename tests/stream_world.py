@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
@@ -23,6 +23,7 @@ from domain.rooms.room import (
     Room,
     RoomKind,
 )
+from domain.safety.suspension import Suspension
 from persistence.bus import open_bus
 from persistence.hub import Hub
 from persistence.inbox.memory import MemoryInbox
@@ -126,6 +127,7 @@ class World:
     match: Room | None = None
     said: dict[UUID, Message] = field(default_factory=dict)
     revoked: bool = False
+    suspensions: tuple[Suspension, ...] = ()
     while_reading: Callable[[], object] = lambda: None
     session_reads: int = 0
     reached: list[UUID] = field(default_factory=list)
@@ -149,8 +151,12 @@ class World:
 
     async def read(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """`ports.Transact` over this fake, which is every repository that streams use."""
-        uow = type("Uow", (), {"sessions": _Sessions(self), "tickets": self, "rooms": self})()
+        uow = type("Uow", (), {"sessions": _Sessions(self), "suspensions": self, "tickets": self, "rooms": self})()
         return await work(uow)
+
+    async def in_force(self, _: UUID, now: datetime) -> Sequence[Suspension]:
+        """`ports.Suspensions`."""
+        return [suspension for suspension in self.suspensions if suspension.active(now)]
 
     async def waiting(self, _: UUID) -> Ticket | None:
         """`ports.Tickets`."""

@@ -72,6 +72,9 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ({"MAX_DEPTH": "0"}, "PARLEY_MAX_DEPTH is not usable"),
         ({"MAX_COST": "many"}, "PARLEY_MAX_COST is not usable"),
         ({"MAX_PAGE": "101"}, "PARLEY_MAX_PAGE is not usable"),
+        ({"MAX_FRAME": "65536"}, "PARLEY_MAX_FRAME is not usable"),
+        ({"MAX_BODY": "20000000"}, "PARLEY_MAX_BODY is not usable"),
+        ({"MUTATIONS_AT_ONCE": "11"}, "PARLEY_MUTATIONS_AT_ONCE is not usable"),
         ({"SOCKETS_PER_USER": "0"}, "PARLEY_SOCKETS_PER_USER is not usable"),
         (
             {"RATE_OPERATIONS_OF_USER": "15+1/s"},
@@ -130,14 +133,23 @@ def test_every_limit_is_set_by_its_setting(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setenv(
             f"PARLEY_MAX_{name.upper()}", "1001" if name == "length" else "101" if name in {"tokens", "cost"} else "7"
         )
+    monkeypatch.setenv("PARLEY_MAX_VALUES", "2000")
     for number, name in enumerate(
-        ("sockets_per_user", "strangers_per_network", "operations_per_socket", "mutations_per_socket")
+        (
+            "sockets_per_user",
+            "strangers_per_network",
+            "operations_per_socket",
+            "mutations_per_socket",
+            "mutation_bytes_per_socket",
+        )
     ):
         monkeypatch.setenv(f"PARLEY_{name.upper()}", str(number + 1))
     changed = load()
     limits = changed.document_limits
     assert all(getattr(limits, name) != getattr(DocumentLimits(), name) for name in DOCUMENT_LIMITS)
-    assert changed.socket_limits == SocketLimits(sockets_per_user=1, strangers=2, operations=3, mutations=4)
+    assert changed.socket_limits == SocketLimits(
+        sockets_per_user=1, strangers=2, operations=3, mutations=4, mutation_bytes=5, values=2_000
+    )
     assert {*changed.throttle_rates, *changed.shared_rates} == {Rate(40_000_000, 7_000, timedelta(minutes=2))}
     assert len(rates) == len(changed.throttle_rates) + len(changed.shared_rates) + 2
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from domain.errors import Conflict, InvalidInput, NoKeys
+from domain.errors import Conflict, InvalidInput, NoKeys, Unauthenticated
 from domain.events import KeysPublished, tell
 from domain.keys.bundle import KeyBundle, KeyCounts, OneTimeKeys, PreKey, SignedPreKey
 from domain.keys.checking import (
@@ -55,6 +55,8 @@ async def publish_keys(
 async def _publish(uow: UnitOfWork, user_id: UUID, offered: Publication, now: datetime) -> KeyCounts:
     rooms = await lock_held(uow, user_id)
     await refuse_overtaken(uow, user_id, rooms)  # Those in a room that is missing would not be warned.
+    if await uow.users.get(user_id) is None:  # Deleted by another tab meanwhile: nothing of theirs begins anew.
+        raise Unauthenticated
     before = (await uow.keys.of((user_id,))).get(user_id)
     gone = await uow.keys.handed_out(user_id, _bytes_of(offered.one_time))
     keys = OneTimeKeys(

@@ -72,6 +72,6 @@ async def _queue_again(
     uow: UnitOfWork, room_id: UUID, user_id: UUID, *, new_id: Callable[[], UUID], now: datetime
 ) -> None:
     last = await uow.tickets.of_room(room_id, user_id)
-    if last is None or most_restrictive(await uow.suspensions.of(user_id), now) is not None:
+    if last is None or most_restrictive(await uow.suspensions.in_force(user_id, now), now) is not None:
         return
     await enqueue(uow, replace(last, id=new_id(), status=TicketStatus.WAITING, room_id=None), now)

@@ -144,6 +144,6 @@ async def _end(uow: UnitOfWork, room: Room, user_id: UUID, now: datetime) -> Non
 
 
 async def _refuse_suspended(uow: UnitOfWork, user_id: UUID, now: datetime) -> None:
-    suspension = most_restrictive(await uow.suspensions.of(user_id), now)
+    suspension = most_restrictive(await uow.suspensions.in_force(user_id, now), now)
     if suspension is not None:
         raise Suspended(suspension)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from domain.ports.privacy import Privacy
 from domain.ports.realtime import Directory, Hub, Inbox, SignalPost, StatsSource, Transcript, Watch
 from domain.ports.safety import Appeals, Audit, Blocks, Cases, Operators, Reports, Suspensions
 from domain.ports.services import (
@@ -51,6 +52,7 @@ __all__ = [
     "Messages",
     "OneByOne",
     "Operators",
+    "Privacy",
     "RateLimits",
     "Reports",
     "Rooms",

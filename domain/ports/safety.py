@@ -9,13 +9,16 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from domain.identity import OperatorRole
     from domain.paging import Place
     from domain.safety.appeal import Appeal
     from domain.safety.audit import AuditEntry
     from domain.safety.block import Block
-    from domain.safety.case import AccountWarning, Case, CaseStatus
+    from domain.safety.case import AccountWarning, Case, Wanted
+    from domain.safety.operators import Operator
     from domain.safety.report import Evidence, Report, ReportStatus
-    from domain.safety.suspension import Suspension
+    from domain.safety.rules import Charge
+    from domain.safety.suspension import ReportCategory, Suspension
 
 
 class Suspensions(Protocol):
@@ -24,15 +27,29 @@ class Suspensions(Protocol):
     async def of(self, user_id: UUID, limit: int = 50) -> Sequence[Suspension]:
         """The user's and those of the device it signed in from, the newest first, past ones included."""
 
+    async def in_force(self, user_id: UUID, now: datetime) -> Sequence[Suspension]:
+        """Those of them that restrict the user at `now`, however many came since."""
+
+    async def applying(self, suspension_id: UUID, user_id: UUID) -> Suspension | None:
+        """The suspension, if it is the user's or their device's, past ones included."""
+
+    async def bound(self, suspension_id: UUID) -> Sequence[UUID]:
+        """Whom it restricts while it lasts: its subject, and the accounts of the device."""
+
     async def get(self, suspension_id: UUID) -> Suspension | None: ...
     async def of_case(self, case_id: UUID) -> Sequence[Suspension]:
         """Those that the case brought, by a rule or a decision, the newest first."""
 
+    async def of_cases(self, case_ids: Collection[UUID]) -> Mapping[UUID, Sequence[Suspension]]:
+        """The same of many cases; those without any are missing."""
+
     async def add(self, suspension: Suspension, device_id: UUID | None) -> None:
         """Writes a suspension; with a device it binds every account that signs in from it."""
 
-    async def lift(self, suspension_id: UUID, now: datetime) -> None:
-        """Ends it now. Once more changes nothing."""
+    async def lift(
+        self, suspension_id: UUID, now: datetime, *, by: UUID | None = None, reason: str | None = None
+    ) -> None:
+        """Ends it now, by that operator and for that reason, if there is one. Once more changes nothing."""
 
 
 class Blocks(Protocol):
@@ -60,8 +77,19 @@ class Reports(Protocol):
     async def of_case(self, case_id: UUID, after: Place | None, limit: int) -> Sequence[Report]:
         """What the case gathers, the oldest first."""
 
-    async def about(self, subject_id: UUID, since: datetime) -> Sequence[Report]:
-        """What was reported about the user at or after that time, the oldest first."""
+    async def of_cases(
+        self, case_ids: Collection[UUID], after: Place | None, limit: int
+    ) -> Mapping[UUID, Sequence[Report]]:
+        """The same of many cases, up to `limit` of each; those without any are missing."""
+
+    async def categories(self, case_id: UUID) -> Mapping[UUID, frozenset[ReportCategory]]:
+        """What each reporter named in the case, but for those whose accounts were deleted."""
+
+    async def charges(self, case_id: UUID, since: datetime) -> Sequence[Charge]:
+        """What the case has gathered after that time, for the rules: without reports whose reporter has deleted the account."""
+
+    async def spend(self, case_id: UUID) -> None:
+        """Notes that all reports of the case were there when a rule held its subject."""
 
     async def close(self, case_id: UUID, status: ReportStatus) -> None:
         """Gives all reports of the case that status."""
@@ -88,10 +116,8 @@ class Cases(Protocol):
     async def save(self, case: Case) -> None:
         """Writes everything but whom it is about, and when it was opened."""
 
-    async def queue(
-        self, statuses: Collection[CaseStatus] | None, subject_id: UUID | None, after: Place | None, limit: int
-    ) -> Sequence[Case]:
-        """The most urgent first, then the oldest; of these statuses (None: any) and about that user (None: anybody)."""
+    async def queue(self, wanted: Wanted, after: Place | None, limit: int, now: datetime) -> Sequence[Case]:
+        """The most urgent first, then the oldest, with the status that they have at `now`."""
 
     async def warn(self, warning: AccountWarning) -> None: ...
     async def warnings(self, user_id: UUID, limit: int = 50) -> Sequence[AccountWarning]:
@@ -104,8 +130,14 @@ class Appeals(Protocol):
     async def add(self, appeal: Appeal) -> None: ...
     async def get(self, appeal_id: UUID) -> Appeal | None: ...
     async def of_suspension(self, suspension_id: UUID) -> Appeal | None: ...
+    async def of_suspensions(self, suspension_ids: Collection[UUID]) -> Mapping[UUID, Appeal]:
+        """The same of many suspensions; those without any are missing."""
+
     async def of_case(self, case_id: UUID) -> Appeal | None:
         """The newest about a suspension of that case."""
+
+    async def of_cases(self, case_ids: Collection[UUID]) -> Mapping[UUID, Appeal]:
+        """The same of many cases; those without any are missing."""
 
     async def save(self, appeal: Appeal) -> None:
         """Writes what was decided."""
@@ -114,7 +146,7 @@ class Appeals(Protocol):
 class Audit(Protocol):
     """The audit log."""
 
-    async def add(self, entry: AuditEntry) -> None: ...
+    async def add(self, *entries: AuditEntry) -> None: ...
     async def entries(self, after: Place | None, limit: int) -> Sequence[AuditEntry]:
         """The newest first."""
 
@@ -125,9 +157,16 @@ class Operators(Protocol):
     async def ids(self) -> Sequence[UUID]:
         """Accounts that have a role."""
 
+    async def listed(self) -> Sequence[Operator]:
+        """All, the oldest account first."""
+
     async def set_token(self, user_id: UUID, token_hash: bytes, now: datetime) -> None:
         """Replaces the operator's token."""
 
     async def by_token(self, token_hash: bytes) -> UUID | None: ...
+    async def set_role(self, user_id: UUID, role: OperatorRole) -> None: ...
     async def remove(self, user_id: UUID) -> None:
         """Takes role and token."""
+
+    async def release_cases(self, user_id: UUID) -> Sequence[UUID]:
+        """Makes the cases that the user has claimed OPEN again, and returns which. All operators are locked."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from domain.matchmaking.commit import NewMatch, PairFacts
     from domain.matchmaking.pool import PoolTicket
     from domain.matchmaking.ticket import QueueLeaveReason, Ticket
+    from domain.ports.privacy import Privacy
     from domain.ports.safety import Appeals, Audit, Blocks, Cases, Operators, Reports, Suspensions
     from domain.rooms.room import Invite, Member, Room
 
@@ -33,7 +34,15 @@ class Users(Protocol):
     async def add(self, user: User) -> None:
         """Creates the account and its head row."""
 
-    async def get(self, user_id: UUID) -> User | None: ...
+    async def get(self, user_id: UUID) -> User | None:
+        """The account; None once it was deleted."""
+
+    async def get_many(self, user_ids: Collection[UUID]) -> Mapping[UUID, User]:
+        """Those that there are, by ID; deleted ones with an empty name, for as long as something refers to them."""
+
+    async def device_of(self, user_id: UUID) -> UUID | None:
+        """The device that the user signed in from. Of a deleted account for 25 hours, and while a case about it is undecided."""
+
     async def same_device(self, user_id: UUID) -> Sequence[UUID]:
         """The user and all other accounts of the device that it signed in from."""
 
@@ -46,6 +55,8 @@ class Devices(Protocol):
 
     async def find(self, token_hash: bytes) -> UUID | None: ...
     async def add(self, device_id: UUID, token_hash: bytes, now: datetime) -> None: ...
+    async def lock(self, device_id: UUID) -> None:
+        """Lets nobody make an account on it before the unit has ended, and waits for whoever is at that. Behind all heads."""
 
 
 class Sessions(Protocol):
@@ -70,6 +81,9 @@ class Sessions(Protocol):
 
     async def revoke(self, session_id: UUID, now: datetime) -> None:
         """Ends the session: every refresh token of it is dead. Idempotent."""
+
+    async def revoke_all(self, user_id: UUID, now: datetime) -> None:
+        """Ends all sessions of the user. The user is locked."""
 
     async def live(self, user_id: UUID, now: datetime) -> int:
         """How many sessions of the user are neither revoked nor abandoned: one has a refresh token that is good at `now`."""
@@ -111,6 +125,9 @@ class Bars(Protocol):
     async def raise_bar(self, one: UUID, other: UUID, kind: str, until: datetime | None) -> None:
         """Sets or lengthens the bar of that kind; None is for ever."""
 
+    async def lift_bar(self, one: UUID, other: UUID, kind: str, now: datetime) -> None:
+        """Ends the bar of that kind; one that ended before, or is none, is left alone."""
+
     async def changed_since(
         self, since: datetime | None, users: Collection[UUID]
     ) -> Sequence[tuple[UUID, UUID, datetime | None]]:
@@ -136,6 +153,9 @@ class Rooms(Protocol):
     async def get(self, room_id: UUID) -> Room | None: ...
     async def get_many(self, room_ids: Iterable[UUID]) -> Sequence[Room]:
         """Those that there are, in the order of their IDs."""
+
+    async def room_of_member(self, member_id: UUID) -> Room | None:
+        """The room of the member of that ID, inside or left."""
 
     async def open_match_of(self, user_id: UUID) -> Room | None:
         """The MATCH room in which the user holds a seat."""
@@ -336,6 +356,7 @@ class UnitOfWork(Protocol):
     appeals: Appeals
     audit: Audit
     operators: Operators
+    privacy: Privacy
     connections: Connections
 
     async def lock_users(self, user_ids: Iterable[UUID]) -> None:

@@ -39,21 +39,28 @@ async def lock_subject(
     uow: UnitOfWork, user_id: UUID, *, rooms: Iterable[UUID] = (), also: Iterable[UUID] = ()
 ) -> Subject:
     """Locks the rooms of all accounts of the user's device and `rooms`, then the heads of these accounts, of all operators and of
-    `also`.
+    `also`, and then the device, on which no further account is made meanwhile.
 
     Which rooms these are is read before, because rooms come before heads in the lock order. Raises `Overtaken` when a seat was
-    taken, or an account made, in between: run it with `persistently`.
+    taken, an account made, or an operator added in between: run it with `persistently`.
     """
-    user = await uow.users.get(user_id)
+    device_id = await uow.users.device_of(user_id)  # Also of somebody who deleted their account a moment ago.
     accounts = frozenset(await uow.users.same_device(user_id))
     operators = await uow.operators.ids()
     named = frozenset(rooms)
     held = await _held(uow, accounts)
     locked = await _locked(uow, held | named, (*accounts, *operators, *also))
-    if await _held(uow, accounts) - held - named or frozenset(await uow.users.same_device(user_id)) - accounts:
+    if device_id is not None:
+        await uow.devices.lock(device_id)
+    overtaken = (
+        await _held(uow, accounts) - held - named
+        or frozenset(await uow.users.same_device(user_id)) - accounts
+        or frozenset(await uow.operators.ids()) - frozenset(operators)
+    )
+    if overtaken:
         msg = "Seats were taken meanwhile: try again."
         raise Overtaken(msg)
-    return Subject(user_id, user.device_id if user else None, accounts, locked, operators)
+    return Subject(user_id, device_id, accounts, locked, operators)
 
 
 async def suspend(uow: UnitOfWork, subject: Subject, suspension: Suspension, *, now: datetime) -> None:

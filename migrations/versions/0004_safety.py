@@ -24,6 +24,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_entry")),
     )
     op.create_index("ix_audit_entry_at", "audit_entry", ["at", "id"], unique=False)
+    op.create_index(
+        "ix_audit_entry_actor_id",
+        "audit_entry",
+        ["actor_id", "at"],
+        unique=False,
+        postgresql_where=sa.text("actor_id IS NOT NULL"),
+    )
     op.create_table(
         "block",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -52,6 +59,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(), nullable=True),
         sa.Column("decided_by", sa.Uuid(), nullable=True),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("words_wiped_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("decision IN ('DISMISS', 'WARN', 'SUSPEND')", name=op.f("ck_moderation_case_decision")),
         sa.CheckConstraint(
             "status <> 'CLAIMED' OR (claimed_by IS NOT NULL AND claim_expires_at IS NOT NULL)",
@@ -66,6 +74,20 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["decided_by"], ["account.id"], name=op.f("fk_moderation_case_decided_by")),
         sa.ForeignKeyConstraint(["subject_id"], ["account.id"], name=op.f("fk_moderation_case_subject_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_moderation_case")),
+    )
+    op.create_index(
+        "ix_moderation_case_claimed_by",
+        "moderation_case",
+        ["claimed_by"],
+        unique=False,
+        postgresql_where=sa.text("claimed_by IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_moderation_case_decided_by",
+        "moderation_case",
+        ["decided_by"],
+        unique=False,
+        postgresql_where=sa.text("decided_by IS NOT NULL"),
     )
     op.create_index(
         "ix_moderation_case_decided_at",
@@ -105,6 +127,7 @@ def upgrade() -> None:
         sa.Column("weight", sa.Float(), nullable=False),
         sa.Column("verified", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("spent", sa.Boolean(), server_default="false", nullable=False),
         sa.CheckConstraint("status IN ('RECEIVED', 'UPHELD', 'DISMISSED')", name=op.f("ck_report_status")),
         sa.CheckConstraint("weight > 0 AND weight <= 1", name=op.f("ck_report_weight")),
         sa.ForeignKeyConstraint(["case_id"], ["moderation_case.id"], name=op.f("fk_report_case_id")),
@@ -116,6 +139,7 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_report_case_id", "report", ["case_id", "created_at", "id"], unique=False)
+    op.create_index("ix_report_created_at", "report", ["created_at"], unique=False)
     op.create_index("ix_report_reporter_id", "report", ["reporter_id", "created_at", "id"], unique=False)
     op.create_index("ix_report_subject_id", "report", ["subject_id", "created_at"], unique=False)
     op.create_table(
@@ -152,6 +176,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_appeal")),
         sa.UniqueConstraint("suspension_id", name=op.f("uq_appeal_suspension_id")),
     )
+    op.create_index(
+        "ix_appeal_decided_by",
+        "appeal",
+        ["decided_by"],
+        unique=False,
+        postgresql_where=sa.text("decided_by IS NOT NULL"),
+    )
     op.create_index(op.f("ix_appeal_case_id"), "appeal", ["case_id"], unique=False)
     op.create_index(op.f("ix_appeal_user_id"), "appeal", ["user_id"], unique=False)
     op.create_table(
@@ -159,15 +190,48 @@ def upgrade() -> None:
         sa.Column("report_id", sa.Uuid(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("message_id", sa.Uuid(), nullable=False),
-        sa.Column("plaintext", sa.String(), nullable=False),
+        sa.Column("plaintext", sa.LargeBinary(), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finding", sa.String(), nullable=False),
+        sa.CheckConstraint("octet_length(plaintext) <= 65536", name=op.f("ck_evidence_plaintext")),
         sa.ForeignKeyConstraint(["report_id"], ["report.id"], name=op.f("fk_evidence_report_id")),
         sa.PrimaryKeyConstraint("report_id", "position", name=op.f("pk_evidence")),
     )
     op.add_column("account", sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True))
     op.create_index(op.f("ix_account_device_id"), "account", ["device_id"], unique=False)
+    op.create_index(
+        "ix_account_operators",
+        "account",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("operator_role IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_account_created_at",
+        "account",
+        ["created_at"],
+        unique=False,
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
+    op.create_index(
+        "ix_account_deleted_at",
+        "account",
+        ["deleted_at"],
+        unique=False,
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+    )
+    op.create_index("ix_ticket_user_id", "ticket", ["user_id"], unique=False)
     op.add_column("suspension", sa.Column("case_id", sa.Uuid(), nullable=True))
+    op.add_column("suspension", sa.Column("lifted_by", sa.Uuid(), nullable=True))
+    op.add_column("suspension", sa.Column("lift_reason", sa.String(), nullable=True))
+    op.create_foreign_key(op.f("fk_suspension_lifted_by"), "suspension", "account", ["lifted_by"], ["id"])
+    op.create_index(
+        "ix_suspension_lifted_by",
+        "suspension",
+        ["lifted_by"],
+        unique=False,
+        postgresql_where=sa.text("lifted_by IS NOT NULL"),
+    )
     op.create_index(op.f("ix_suspension_case_id"), "suspension", ["case_id"], unique=False)
     op.create_foreign_key(op.f("fk_suspension_case_id"), "suspension", "moderation_case", ["case_id"], ["id"])
     # The database itself refuses: also to a superuser's slip, and to a program that is not this one.
@@ -179,16 +243,27 @@ def upgrade() -> None:
         CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_entry
         FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
     """)
+    # Else a session that calls itself a replica would slip past it.
+    op.execute("ALTER TABLE audit_entry ENABLE ALWAYS TRIGGER append_only")
 
 
 def downgrade() -> None:
     """Takes the change back."""
     op.drop_constraint(op.f("fk_suspension_case_id"), "suspension", type_="foreignkey")
     op.drop_index(op.f("ix_suspension_case_id"), table_name="suspension")
+    op.drop_index("ix_suspension_lifted_by", table_name="suspension", postgresql_where=sa.text("lifted_by IS NOT NULL"))
+    op.drop_constraint(op.f("fk_suspension_lifted_by"), "suspension", type_="foreignkey")
+    op.drop_column("suspension", "lift_reason")
+    op.drop_column("suspension", "lifted_by")
     op.drop_column("suspension", "case_id")
+    op.drop_index("ix_ticket_user_id", table_name="ticket")
+    op.drop_index("ix_account_deleted_at", table_name="account", postgresql_where=sa.text("deleted_at IS NOT NULL"))
+    op.drop_index("ix_account_created_at", table_name="account", postgresql_where=sa.text("deleted_at IS NULL"))
     op.drop_index(op.f("ix_account_device_id"), table_name="account")
+    op.drop_index("ix_account_operators", table_name="account", postgresql_where=sa.text("operator_role IS NOT NULL"))
     op.drop_column("account", "deleted_at")
     op.drop_table("evidence")
+    op.drop_index("ix_appeal_decided_by", table_name="appeal", postgresql_where=sa.text("decided_by IS NOT NULL"))
     op.drop_index(op.f("ix_appeal_user_id"), table_name="appeal")
     op.drop_index(op.f("ix_appeal_case_id"), table_name="appeal")
     op.drop_table("appeal")
@@ -197,6 +272,7 @@ def downgrade() -> None:
     op.drop_table("warning")
     op.drop_index("ix_report_subject_id", table_name="report")
     op.drop_index("ix_report_reporter_id", table_name="report")
+    op.drop_index("ix_report_created_at", table_name="report")
     op.drop_index("ix_report_case_id", table_name="report")
     op.drop_table("report")
     op.drop_table("operator_token")
@@ -204,6 +280,16 @@ def downgrade() -> None:
         "uq_moderation_case_undecided",
         table_name="moderation_case",
         postgresql_where=sa.text("status IN ('OPEN', 'CLAIMED')"),
+    )
+    op.drop_index(
+        "ix_moderation_case_decided_by",
+        table_name="moderation_case",
+        postgresql_where=sa.text("decided_by IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_moderation_case_claimed_by",
+        table_name="moderation_case",
+        postgresql_where=sa.text("claimed_by IS NOT NULL"),
     )
     op.drop_index("ix_moderation_case_subject_id", table_name="moderation_case")
     op.drop_index("ix_moderation_case_queue", table_name="moderation_case")
@@ -216,6 +302,7 @@ def downgrade() -> None:
     op.drop_index("ix_block_blocker_id", table_name="block")
     op.drop_index(op.f("ix_block_blocked_id"), table_name="block")
     op.drop_table("block")
+    op.drop_index("ix_audit_entry_actor_id", table_name="audit_entry", postgresql_where=sa.text("actor_id IS NOT NULL"))
     op.drop_index("ix_audit_entry_at", table_name="audit_entry")
     op.drop_table("audit_entry")
     op.execute("DROP FUNCTION refuse_change")

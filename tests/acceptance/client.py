@@ -253,10 +253,16 @@ class Api:
             raise GraphQLFailure(body["errors"], answer.status_code)
         return dict(body["data"])
 
-    async def sign_in(self, display_name: str) -> Person:
-        """A new account, as the first click of a newcomer makes it."""
-        data = await self.run(documents.SIGN_IN, input={"displayName": display_name})
-        return Person(self, display_name, dict(data["signInAnonymously"]["session"]))
+    async def sign_in(self, display_name: str, device_token: str | None = None) -> Person:
+        """A new account, as the first click of a newcomer makes it; with the token that a device was given, on that device."""
+        data = await self.run(documents.SIGN_IN, input={"displayName": display_name, "deviceToken": device_token})
+        payload = data["signInAnonymously"]
+        return Person(self, display_name, dict(payload["session"]), payload["deviceToken"])
+
+    async def sign_in_operator(self, name: str, token: str) -> Person:
+        """Whoever has the token that `operator add` printed."""
+        data = await self.run(documents.SIGN_IN_OPERATOR, input={"token": token})
+        return Person(self, name, dict(data["signInOperator"]["session"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,10 +280,11 @@ class Seat:
 class Person:
     """Somebody with an account, and the socket of the one tab that they have open."""
 
-    def __init__(self, api: Api, name: str, session: JSON) -> None:
+    def __init__(self, api: Api, name: str, session: JSON, device_token: str | None = None) -> None:
         self.api = api
         self.name = name
         self.session = session
+        self.device_token = device_token
         self.events: Subscription | None = None
         self._sockets = AsyncExitStack()
 

@@ -82,6 +82,10 @@ class Cluster:
             raise
         return self
 
+    def command(self, *arguments: str) -> str:
+        """As `Server.command`, beside the first."""
+        return self.servers[0].command(*arguments)
+
     def kill(self) -> None:
         """`kill -9` of all."""
         self._each(Server.kill)

@@ -72,6 +72,16 @@ query Ice($roomId: ID!) {
   iceConfiguration(roomId: $roomId) { relayOnly servers { urls username credential expiresAt } }
 }
 """
+MY_REPORTS = "query MyReports { myReports { edges { node { id category status } } } }"
+STANDING = """
+query Standing {
+  me {
+    suspension { id }
+    suspensions { id scope automated category reason endsAt liftedAt appeal { status reason } }
+    warnings { reason }
+  }
+}
+"""
 STATE = (
     "query State { me { user { id displayName } } ticket { ...TicketParts } rooms { ...RoomParts } }" + _TICKET + _ROOM
 )
@@ -306,6 +316,75 @@ mutation ClaimKeys($input: ClaimKeyBundleInput!) {
     + _BUNDLE
 )
 
+SIGN_IN_OPERATOR = (
+    """
+mutation SignInOperator($input: SignInOperatorInput!) {
+  signInOperator(input: $input) {
+    __typename
+    ... on SignInOperatorSuccess { session { ...SessionParts } }
+    ... on UserError { message }
+  }
+}
+"""
+    + _SESSION
+)
+REPORT = """
+mutation Report($input: ReportUserInput!) {
+  reportUser(input: $input) {
+    __typename
+    ... on ReportUserSuccess { report { id status } }
+    ... on UserError { message }
+    ... on InvalidInputError { field }
+  }
+}
+"""
+CASES = "query Cases($subjectId: ID) { cases(subjectId: $subjectId) { edges { node { id status } } } }"
+CASE = """
+query OneCase($id: ID!) {
+  case(id: $id) {
+    status priority subject { id displayName }
+    reports { edges { node { weight report { category comment status } evidence { plaintext sentAt verified } } } }
+  }
+}
+"""
+AUDIT_LOG = "query AuditLog { auditLog { edges { node { actor { id } action target details } } } }"
+CLAIM_CASE = """
+mutation ClaimCase($input: CaseActionInput!) {
+  claimCase(input: $input) {
+    __typename
+    ... on ClaimCaseSuccess { case { id status } }
+    ... on UserError { message }
+  }
+}
+"""
+DECIDE_CASE = """
+mutation DecideCase($input: DecideCaseInput!) {
+  decideCase(input: $input) {
+    __typename
+    ... on DecideCaseSuccess { case { id status suspension { id endsAt } } }
+    ... on UserError { message }
+  }
+}
+"""
+APPEAL = """
+mutation Appeal($input: AppealSuspensionInput!) {
+  appealSuspension(input: $input) {
+    __typename
+    ... on AppealSuspensionSuccess { appeal { id status } }
+    ... on UserError { message }
+  }
+}
+"""
+DECIDE_APPEAL = """
+mutation DecideAppeal($input: DecideAppealInput!) {
+  decideAppeal(input: $input) {
+    __typename
+    ... on DecideAppealSuccess { case { id status suspension { id liftedAt } } }
+    ... on UserError { message }
+  }
+}
+"""
+
 # ------------------------------------------------------------------------------------------ subscriptions
 
 _MATCH_KINDS = """
@@ -327,6 +406,7 @@ EVENTS = (
 ... on MessageSent { room { id } edge { ...MessageParts } }
 ... on KeysPublished { identityChanged room { id } member { id } }
 ... on PreKeysLow { kind remaining }
+... on Suspended { suspension { id scope automated reason } }
 } }
 """
     + _TICKET
@@ -383,6 +463,15 @@ subscription KeysOf($roomId: ID!, $after: Cursor) {
     ... on Event { cursor at }
     ... on KeysPublished { identityChanged room { id } member { id displayName } }
     ... on PreKeysLow { kind remaining }
+  }
+}
+"""
+CASE_EVENTS = """
+subscription CaseEvents($after: Cursor) {
+  caseEvents(after: $after) {
+    __typename
+    ... on Event { cursor at }
+    ... on CaseChanged { case { id status priority subject { id } } }
   }
 }
 """

@@ -96,17 +96,12 @@ class Server:
 
     def launch(self) -> Self:
         """Starts the process and does not wait. It leads a process group, as a program does that a shell started."""
-        # Away from the tree: a developer's .env is none of a test's business, nor are their PARLEY_ variables.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "PG"))}
-        environment |= {f"PARLEY_{name.upper()}": str(value) for name, value in self.settings.items()}
-        environment["PYTHONPATH"] = str(ROOT)
-        keep_bytecode(environment)
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
         with self.printed.open("ab") as out, self.logged.open("ab") as err:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", *self.program],
                 cwd=self.data_dir.parent,
-                env=environment,
+                env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -123,6 +118,21 @@ class Server:
         finally:
             self.end()
         return code, self.logged.read_text()[before:].splitlines()
+
+    def command(self, *arguments: str) -> str:
+        """What `python -m api` prints with these arguments, run beside the server and with its settings, as its operator types it.
+        Raises `subprocess.CalledProcessError`.
+        """
+        return subprocess.run(
+            [sys.executable, "-m", "api", *arguments],
+            cwd=self.data_dir.parent,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=START_DEADLINE,
+            check=True,
+        ).stdout
 
     def start(self) -> Self:
         """Starts it and waits until it is ready. Raises `RuntimeError` with its output when it is not."""
@@ -206,6 +216,14 @@ class Server:
     def output(self) -> str:
         """Everything that it printed and logged in all of its runs."""
         return "".join(file.read_text(errors="replace") for file in (self.printed, self.logged) if file.exists())
+
+    def _environment(self) -> dict[str, str]:
+        # Away from the tree: a developer's .env is none of a test's business, nor are their PARLEY_ variables.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "PG"))}
+        environment |= {f"PARLEY_{name.upper()}": str(value) for name, value in self.settings.items()}
+        environment["PYTHONPATH"] = str(ROOT)
+        keep_bytecode(environment)
+        return environment
 
     def _owns(self, process: psutil.Process) -> bool:
         try:

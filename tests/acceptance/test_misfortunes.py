@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
+import asyncpg
+import httpx
 import pytest
 
 from tests.acceptance import documents
 from tests.acceptance.client import Api, Closed, GraphQLFailure, Person, Socket
+from tests.acceptance.cluster import Cluster
 from tests.acceptance.conftest import Newcomer, meet
+from tests.acceptance.server import Server
+from tests.stream_client import EVENTS, PAYLOADS, Response, request
+from tests.waiting import Stopwatch
 
 RESUME = 4
 SETTINGS = {"resume_seconds": RESUME, "rate_limits": "off"}
@@ -299,6 +306,75 @@ async def test_a_page_of_another_site_may_not_open_a_socket(api: Api) -> None:
     await own.close()
 
 
+async def operator(newcomer: Newcomer, server: Server | Cluster, name: str) -> Person:
+    """Somebody who judges, made by hand."""
+    person = await newcomer(name, present=False)
+    connection = await asyncpg.connect(server.dsn)
+    try:
+        user_id = person.session["user"]["id"]
+        await connection.execute("UPDATE account SET operator_role = 'MODERATOR' WHERE id = $1", user_id)
+    finally:
+        await connection.close()
+    return person
+
+
+async def test_a_suspension_is_told_everywhere_before_it_ends_what_is_open_within_two_seconds(
+    newcomer: Newcomer, apis: list[Api], server: Server | Cluster, interest: str
+) -> None:
+    """Whoever is suspended reads why on every tab, whichever worker holds it, may ask for a second look with what is left to them,
+    and has everything back as soon as somebody says that it was wrong.
+    """
+    ada, ben = await newcomer("Ada"), await newcomer("Ben")
+    judge, reviewer = [await operator(newcomer, server, name) for name in ("Olive", "Otto")]
+    _, seat = await meet(ada, ben, interest)
+    await ben.run(documents.REPORT, input={"memberId": seat.partner_id, "category": "HARASSMENT"})
+    user_id = ada.session["user"]["id"]
+    (edge,) = (await judge.ask(documents.CASES, subjectId=user_id))["cases"]["edges"]
+    case_id = edge["node"]["id"]
+    await judge.run(documents.CLAIM_CASE, input={"caseId": case_id})
+    async with AsyncExitStack() as open_:
+        tabs = [ada.inbox]
+        streams: list[Response] = []
+        for api in {api.url: api for api in apis}.values():
+            socket = await Socket.open(api.url, ada.token)
+            tabs.append(await socket.subscribe(documents.EVENTS))
+            await tabs[-1].until("MatchSnapshot")
+            port = httpx.URL(api.base).port
+            assert port is not None
+            asked = request(port, documents.EVENTS, PAYLOADS if streams else EVENTS, token=ada.token)
+            streams.append(await open_.enter_async_context(asked))
+            await streams[-1].to(b"MatchSnapshot")
+        with Stopwatch() as watch:
+            sentence = {"caseId": case_id, "decision": "SUSPEND", "reason": "Be kind.", "duration": {"hours": 24}}
+            decided = await judge.run(documents.DECIDE_CASE, input=sentence)
+            for tab in tabs:
+                await tab.until("Suspended")
+                with pytest.raises(Closed) as closed:
+                    await tab.next()
+                assert closed.value.code == 4403
+            for stream in streams:
+                assert b'"Suspended"' in await stream.rest()
+                assert stream.finished is False
+            assert watch.seconds < 2
+    await ada.refresh()
+    assert ada.session["scope"] == "APPEAL_ONLY"
+    socket = await ada.connect()
+    with pytest.raises(GraphQLFailure) as forbidden:
+        await ada.join(interest)
+    assert forbidden.value.codes == {"FORBIDDEN"}
+    asked_for = {"suspensionId": decided["case"]["suspension"]["id"], "statement": "It was a joke."}
+    appeal = (await ada.run(documents.APPEAL, input=asked_for))["appeal"]
+    judgement = {"appealId": appeal["id"], "overturn": True, "reason": "It was."}
+    assert (await judge.run(documents.DECIDE_APPEAL, input=judgement))["__typename"] == "NotAllowedError"
+    overturned = await reviewer.run(documents.DECIDE_APPEAL, input=judgement)
+    assert overturned["case"]["status"] == "OVERTURNED"
+    assert (await socket.closed()).code == 4403
+    await ada.refresh()
+    assert ada.session["scope"] == "FULL"
+    await ada.arrive()
+    assert (await ada.join(interest))["__typename"] == "JoinQueueSuccess"
+
+
 async def test_signing_out_closes_every_tab(newcomer: Newcomer) -> None:
     """Signed out means signed out: also in the tab that one forgot on somebody else's computer."""
     ada = await newcomer("Ada")
@@ -308,3 +384,30 @@ async def test_signing_out_closes_every_tab(newcomer: Newcomer) -> None:
     with pytest.raises(Closed) as closed:
         await ada.inbox.until("MatchEnded")
     assert closed.value.code == 4401
+
+
+async def test_signing_out_ends_streams_and_sockets_at_another_worker_within_two_seconds(
+    newcomer: Newcomer, apis: list[Api]
+) -> None:
+    """Whoever signs out cannot know which worker holds the tab that they forgot, nor by which way it hears."""
+    ada = await newcomer("Ada", present=False)
+    here, there = apis[0], apis[-1]
+    port = httpx.URL(there.base).port
+    assert port is not None
+    async with (
+        request(port, documents.EVENTS, token=ada.token) as events,
+        request(port, documents.EVENTS, PAYLOADS, token=ada.token) as parts,
+    ):
+        tab = await Socket.open(there.url, ada.token)
+        shown = await tab.subscribe(documents.EVENTS)
+        await shown.until("MatchSnapshot")
+        await events.to(b"MatchSnapshot")
+        await parts.to(b"MatchSnapshot")
+        with Stopwatch() as watch:
+            await here.run(documents.SIGN_OUT, ada.token)
+            assert b"UNAUTHENTICATED" in await events.rest()
+            assert b"UNAUTHENTICATED" in await parts.rest()
+            assert (await tab.closed()).code == 4401
+            assert watch.seconds < 2
+    assert events.finished
+    assert parts.finished

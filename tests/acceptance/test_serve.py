@@ -12,12 +12,14 @@ import httpx
 import psutil
 import pytest
 
+from api import transparency
+from api.settings import Settings
 from tests.acceptance import documents
 from tests.acceptance.client import JSON, Api, Closed, GraphQLFailure, Person, Socket
 from tests.acceptance.conftest import meet
 from tests.acceptance.server import Server, free_port
 from tests.conftest import LivedIn
-from tests.waiting import DEADLINE
+from tests.waiting import DEADLINE, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,6 +196,19 @@ def test_metrics_are_served_for_prometheus(running: Server) -> None:
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain")
     assert re.search(r"^parley_\w+(\{.*\})? \d", answer.text, re.MULTILINE)
+
+
+async def test_what_waits_for_those_who_judge_is_told_while_the_server_runs(running: Server) -> None:
+    """By the metrics, from the worker that leads; and by the command line beside it, on the same database."""
+
+    async def told() -> bool:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return 'parley_cases_undecided{priority="0"} 0.0' in (await http.get(f"{running.url}/metrics")).text
+
+    await until(told)
+    month = transparency.Month.of("2026-11")
+    period = await asyncio.to_thread(transparency.counted, Settings(data_dir=running.data_dir), month)
+    assert (period.reports, period.cases_opened) == ([], 0)
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from domain import errors
 from domain.rooms.room import Invite
+from tests.differential.batches import SOMEBODY, Batch
 from tests.differential.turns import Turns
 
 BACK: Final = GraphQLCoreConverter.DEFINITION_BACKREF
@@ -170,7 +171,15 @@ def attributes(type_: GraphQLObjectType) -> dict[str, GraphQLOutputType | None]:
 
 
 def _private(name: str, random: Random) -> Any:  # noqa: ANN401
-    values: dict[str, list[Any]] = {"room_id": [None, ROOM], "invite": [None, Invite(1, "k")]}
+    if name == "batch":
+        return Batch(random.getrandbits(32), WHEN)
+    values: dict[str, list[Any]] = {
+        "room_id": [None, ROOM],
+        "invite": [None, Invite(1, "k")],
+        "case_id": [SOMEBODY],
+        "report_id": [SOMEBODY],
+        "reporter_id": [None, SOMEBODY],
+    }
     return random.choice(values[name])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from graphql import (
@@ -35,13 +35,14 @@ from tests.differential.documents import Operation
 from tests.differential.inputs import SCALARS, is_one_of, written
 
 
-def operations(schema: GraphQLSchema, depth: int) -> Iterator[Operation]:
-    """For each root field two operations, or as many as an input of its offers a choice."""
+def operations(schema: GraphQLSchema, depth: int, deeper: Mapping[str, int] | None = None) -> Iterator[Operation]:
+    """For each root field two operations, or as many as an input of its offers a choice. Of some fields they go `deeper`."""
     for kind in OperationType:
         root = schema.get_root_type(kind)
         for name, definition in root.fields.items() if root else ():
             for variant in range(max([2, *(_choices(argument.type, 5) for argument in definition.args.values())])):
-                body = _Whole(schema, variant).field(definition, name, name, depth)
+                levels = (deeper or {}).get(name, depth)
+                body = _Whole(schema, variant).field(definition, name, name, levels)
                 yield Operation(f"{kind.value} {{ {body} }}", None, kind, (), name)
 
 

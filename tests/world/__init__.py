@@ -5,7 +5,7 @@
         answer = await world.ask("{ rooms { id } }", ada)
 
 A `World` is one server: its parts and `ask` are in `parts`, who is there in `people`, how they come together in `matching`
-and `rooms`, what they say in `chat`, and their keys in `keys`.
+and `rooms`, what they say in `chat`, their keys in `keys`, and who judges them in `safety`.
 Its subscriptions are in `tests.streams`. Tests of what needs no database have `tests.stream_world`, those of the transports
 `tests.toy_server`.
 """
@@ -20,10 +20,10 @@ from persistence.database import POOL_SIZE, Database
 from persistence.directory import CachedRooms, Directory
 from persistence.leases import WorkerLease
 from persistence.transcript import RecentMessages, Transcript
-from tests.world.keys import Keys
 from tests.world.matching import ANYONE, seat
 from tests.world.parts import COOLDOWN, NETWORK, RESUME, START, Clock, Recorder
 from tests.world.people import FakeSocket
+from tests.world.safety import Safety
 
 __all__ = [
     "ANYONE",
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 
-class World(Keys):
+class World(Safety):
     """One server, as far as it can be had without a socket of the network."""
 
 

@@ -16,6 +16,7 @@ from api.clock import utc_now
 from api.franking import DerivedFrankingKeys
 from api.invites import InviteCodes
 from api.matcher import Matcher
+from api.pages import PageRefusals
 from api.presence import Presence
 from api.reaper import Reaper
 from api.registration import Registration
@@ -124,6 +125,7 @@ class Parts:
     franking: DerivedFrankingKeys = field(default_factory=lambda: DerivedFrankingKeys(ROOTS))
     key_verifier: ThreadedKeyVerifier = field(default_factory=ThreadedKeyVerifier)
     one_by_one: Turns = field(default_factory=Turns)
+    pages: PageRefusals = field(default_factory=PageRefusals)
     tokens: SignedTokens = field(default_factory=lambda: SignedTokens(ROOTS))
     ice: IceSettings = field(default_factory=lambda: IceSettings(("stun:stun.example.org",), None))
     hub: Hub = field(default_factory=lambda: Hub(open_bus("memory://"), uuid4()))
@@ -250,6 +252,7 @@ class Parts:
             skip_cooldown=COOLDOWN,
             reached=self.reached.append,
             queue_changed=self.matcher.poke,
+            page_refused=self.pages.note,
         )
         return Context(services, caller, NETWORK)
 

@@ -26,10 +26,18 @@ class FakeSocket:
 
     id: UUID = field(default_factory=uuid4)
     codes: list[int] = field(default_factory=list)
+    patient: list[bool] = field(default_factory=list)
+    """Whether its streams were let tell the rest, by closing."""
 
     def close(self, code: int, reason: str) -> None:
         """Remembers with which code it was closed."""
         self.codes.append(code)
+        self.patient.append(False)
+
+    def close_after_streams(self, code: int, reason: str) -> None:
+        """The same, behind what its streams tell."""
+        self.codes.append(code)
+        self.patient.append(True)
 
 
 class People(Parts):
