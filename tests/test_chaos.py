@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,7 @@ def test_nothing_acknowledged_is_lost_in_chaos(bus: Bus, tmp_path: Path) -> None
     )
     print(done.stdout)  # noqa: T201  # pytest shows it when the test fails
     assert done.returncode == 0, done.stdout.splitlines()[-1]
+    assert re.search(r" [1-9]\d* suspensions$", done.stdout, re.MULTILINE), "else it shows nothing of them"
 
 
 # ------------------------------------------------------------------------------------------ would it notice?
@@ -251,6 +253,8 @@ def test_broken_invariants_of_matching_are_noticed() -> None:
     """Each by its number in the design."""
     whole = history("ada", "bob")
     bar = {"low_id": "ada", "high_id": "bob", "kind": "COOLDOWN", "until": "2026-11-21T10:01:00+00:00"}
+    suspended = {"id": "1", "user_id": "bob", "ends_at": "2026-11-21T11:00:00+00:00", "lifted_at": None}
+    lifted = suspended | {"lifted_at": "2026-11-21T10:00:01+00:00"}
     waits = Change("ticket", None, ticket("eve"))
     second = Change("ticket", None, ticket("eve") | {"id": "another"})
     ended = ticket("eve", status="CANCELLED")
@@ -258,6 +262,15 @@ def test_broken_invariants_of_matching_are_noticed() -> None:
     assert "1: three tickets in one match" in replayed(history("ada", "bob", "eve"))
     assert "2: matched with themselves" in replayed(history("ada", "ada"))
     assert replayed([Change("pair_bar", None, bar), *whole]) == {"3: a barred pair met"}
+    assert replayed([Change("pair_bar", None, bar | {"kind": "BLOCK_BY_LOW", "until": None}), *whole]) == {
+        "3: a barred pair met"
+    }
+    assert replayed([Change("suspension", None, suspended), *whole]) == {"3: somebody suspended was matched"}
+    assert replayed([Change("suspension", None, suspended | {"ends_at": None}), *whole]) == {
+        "3: somebody suspended was matched"
+    }
+    assert replayed([Change("suspension", None, suspended), Change("suspension", suspended, lifted), *whole]) == set()
+    assert replayed([*whole, Change("suspension", None, suspended)]) == set()
     assert replayed(history("ada", "bob", interests=["ada's"])) == set()
     tastes = history("ada", interests=["chess"], widens_at="2026-11-21T10:10:00+00:00")
     assert "4: one side did not accept" in replayed([*tastes, *history("bob")])

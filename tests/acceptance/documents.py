@@ -328,6 +328,11 @@ mutation SignInOperator($input: SignInOperatorInput!) {
 """
     + _SESSION
 )
+BLOCK = """
+mutation Block($input: BlockUserInput!) {
+  blockUser(input: $input) { __typename ... on BlockUserSuccess { block { id } } ... on UserError { message } }
+}
+"""
 REPORT = """
 mutation Report($input: ReportUserInput!) {
   reportUser(input: $input) {
@@ -338,7 +343,11 @@ mutation Report($input: ReportUserInput!) {
   }
 }
 """
-CASES = "query Cases($subjectId: ID) { cases(subjectId: $subjectId) { edges { node { id status } } } }"
+CASES = """
+query Cases($subjectId: ID, $statuses: [CaseStatus!]) {
+  cases(subjectId: $subjectId, statuses: $statuses) { edges { node { id status } } }
+}
+"""
 CASE = """
 query OneCase($id: ID!) {
   case(id: $id) {
@@ -362,6 +371,15 @@ mutation DecideCase($input: DecideCaseInput!) {
   decideCase(input: $input) {
     __typename
     ... on DecideCaseSuccess { case { id status suspension { id endsAt } } }
+    ... on UserError { message }
+  }
+}
+"""
+LIFT = """
+mutation Lift($input: LiftSuspensionInput!) {
+  liftSuspension(input: $input) {
+    __typename
+    ... on LiftSuspensionSuccess { suspension { id liftedAt } }
     ... on UserError { message }
   }
 }

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.storm import HISTORY, Change, moment
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import asyncpg
 
     from tests.chaos.ledger import Wrongs
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 REMEMBERED: Final = {
     "ticket": "INSERT OR UPDATE OR DELETE",
     "pair_bar": "INSERT OR UPDATE OR DELETE",
+    "suspension": "INSERT OR UPDATE",
     "connection": "INSERT OR DELETE",
     "member": "INSERT OR UPDATE OR DELETE",
     "room": "INSERT",
@@ -51,11 +54,15 @@ class Replay:
         """Tickets that were matched, by room."""
         self.bars_in_force = 0
         """Bars that stood against some pair when they were raised."""
+        self.suspensions = 0
+        """That there were."""
         self._rooms: set[str] = set()
         self._seats: dict[str, set[str]] = {}
         self._seated: dict[str, str] = {}
         self._waiting: dict[str, str] = {}
         self._connections: dict[str, set[str]] = {}
+        self._suspensions: dict[str, dict[str, Row]] = {}
+        """As they are, by user and ID."""
         self._bars: dict[frozenset[str], dict[str, str | None]] = {}
 
     def all(self, changes: list[Change]) -> None:
@@ -66,6 +73,8 @@ class Replay:
                     self._ticket(change.old, change.new)
                 case "pair_bar":
                     self._bar(change.new)
+                case "suspension":
+                    self._suspension(change.old, change.new)
                 case "connection":
                     self._connection(change.old, change.new)
                 case "member":
@@ -115,6 +124,8 @@ class Replay:
             shared = not side["interests"] or set(side["interests"]) & set(partner["interests"])
             if side["mode"] != partner["mode"] or not (shared or (widens is not None and widens <= at)):
                 self.wrongs.add("4: one side did not accept", both)
+            if self._suspended(side["user_id"], at):
+                self.wrongs.add("3: somebody suspended was matched", side)
             if not self._connections.get(side["user_id"]):
                 self.wrongs.add("5: matched while detached", side)
 
@@ -122,6 +133,16 @@ class Replay:
         if new is not None:
             self._bars.setdefault(frozenset((new["low_id"], new["high_id"])), {})[new["kind"]] = new["until"]
             self.bars_in_force += 1
+
+    def _suspension(self, old: Row | None, new: Row | None) -> None:
+        if new is not None:
+            self.suspensions += old is None
+            self._suspensions.setdefault(new["user_id"], {})[new["id"]] = new
+
+    def _suspended(self, user: str, at: datetime) -> bool:
+        suspensions = self._suspensions.get(user, {}).values()
+        ends = [moment(each["ends_at"]) for each in suspensions if each["lifted_at"] is None]
+        return any(end is None or end > at for end in ends)
 
     def _connection(self, old: Row | None, new: Row | None) -> None:
         row = new or old

@@ -25,6 +25,8 @@ SIGNAL_PAUSE, MESSAGE_SHARE = 3.0, 0.25
 """Seconds between two things that somebody sends, on average; and the part of them that are messages."""
 SDP: Final = "a=candidate-free line of a browser's offer, sixty-six characters..\r\n" * 80
 """5.4 KB, as Chromium offers audio and video. One signal in ten is as long."""
+COMPLAINTS: Final = 0.3
+"""The part of all partings from anybody at all that are a report or a block."""
 ORDERLY: Final = 0.5
 """The part of all partings before which everything said in the room has been heard."""
 LATEST: Final = 100.0
@@ -60,7 +62,7 @@ class Town:
     waits: list[tuple[float, float]] = field(default_factory=list)
     """When somebody began to wait for a partner, and when they had one."""
     refusals: list[tuple[Person, str]] = field(default_factory=list)
-    """Rooms that were said not to be there, and to whom: which must end for them."""
+    """Rooms that were said to be closed to somebody, and to whom: which must end for them."""
 
     @property
     def patience(self) -> float:
@@ -172,7 +174,7 @@ class Person:
                 item.acknowledged_at, item.id = time.monotonic(), payload["id"]
             case "SendMessageSuccess":
                 item.acknowledged_at, item.id = time.monotonic(), payload["edge"]["node"]["id"]
-            case "NotFoundError":
+            case "NotFoundError" | "SuspendedError":
                 item.refused = True
                 self.town.refusals.append((self, item.room))
             case other:
@@ -297,6 +299,8 @@ class Roamer(Person):
                 seat = self.seat
                 if seat is not None and not self.town.closing.is_set():
                     await self._meet(seat)
+                elif self.ticket is None:  # Suspended: nobody presses a button all the time that only says so.
+                    await self.pause(1.0)
             elif self.client.chances.random() < 0.02:
                 await self.leave_queue()
                 await self.pause(1.0)
@@ -318,12 +322,22 @@ class Roamer(Person):
     async def part(self, *, requeue: bool) -> None:
         """Ends the match, and waits until their own inbox says so too."""
         seat = self.seat
-        if seat is None:
-            return
-        await self.act(documents.SKIP, input={"roomId": seat.room, "requeue": requeue})
+        if seat is not None:
+            await self._end(seat, documents.SKIP, {"roomId": seat.room, "requeue": requeue})
+
+    async def complain(self, seat: Seat) -> None:
+        """Reports or blocks the partner, which ends the match, and waits until their own inbox says so too."""
+        (partner,) = seat.others
+        if self.client.chances.random() < 0.5:
+            await self._end(seat, documents.REPORT, {"memberId": partner, "category": "HARASSMENT"})
+        else:
+            await self._end(seat, documents.BLOCK, {"memberId": partner})
+
+    async def _end(self, seat: Seat, document: str, fields: JSON) -> None:
+        await self.act(document, input=fields)
         # Also after NotFound: a first attempt may have queued them, and a newer match begun, before its answer was lost.
         if not await self.until(lambda: seat.room in self.ended):
-            self.town.wrongs.add("skipped, and the match goes on", f"{self.client.name}: {seat}")
+            self.town.wrongs.add("parted, and the match goes on", f"{self.client.name}: {seat}")
 
     async def _meet(self, seat: Seat) -> None:
         ends = time.monotonic() + self._stays * self.client.chances.uniform(0.5, 1.5)
@@ -334,7 +348,10 @@ class Roamer(Person):
             return
         if self.client.chances.random() < ORDERLY:
             await self._hear_all(seat)
-        await self.part(requeue=self.client.chances.random() < 0.7)
+        if self.free and self.client.chances.random() < COMPLAINTS:
+            await self.complain(seat)
+        else:
+            await self.part(requeue=self.client.chances.random() < 0.7)
 
     async def _hear_all(self, seat: Seat) -> None:
         """Waits until everything that was said in the room has been heard there; it may end meanwhile."""

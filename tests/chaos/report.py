@@ -35,7 +35,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         yield _sent(outcome, kind)
     yield ""
     waits = [ended - began for began, ended in town.waits]
-    yield f"  {'matches':<{WIDTH}}{outcome.matches:>7}, {outcome.bars} bars"
+    yield f"  {'matches':<{WIDTH}}{outcome.matches:>7}, {outcome.bars} bars, {outcome.suspensions} suspensions"
     if waits:
         half, most = _at(waits, 0.5), _at(waits, 0.99)
         yield f"  {'wait for a match':<{WIDTH}}{half:>7.2f} s p50, {most:.2f} s p99, {max(waits):.2f} s longest"

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
-from tests.acceptance import documents
 from tests.acceptance.client import Api
 from tests.chaos import invariants
 from tests.chaos.client import Client, Counts, Doors
 from tests.chaos.faults import Chaos, Felt
+from tests.chaos.judge import Judge
 from tests.chaos.ledger import Ledger, Wrongs
 from tests.chaos.people import LATEST, Friend, Person, Roamer, Town, befriend
 from tests.chaos.schedule import schedule
@@ -49,6 +49,7 @@ class Outcome:
     felt: list[Felt] = field(default_factory=list)
     matches: int = 0
     bars: int = 0
+    suspensions: int = 0
     hints: tuple[int, int] = (0, 0)
     """Sent, and lost of these."""
     settled: float = 0.0
@@ -77,7 +78,9 @@ async def run(folder: Path, bus: Bus, *, seed: int, seconds: float, tell: Callab
             http = await stack.enter_async_context(httpx.AsyncClient(timeout=10, limits=limits, trust_env=False))
             doors = Doors([link.port for link in stage.to_workers], http, random.Random(f"{seed} doors"))
             api = await stack.enter_async_context(Api(stage.workers[0].url))
-            people = await _moved_in(api, doors, town, stack, counts=counts, seed=seed)
+            adding = ("operator", "add", "Judge", "--role", "moderator")
+            printed = await asyncio.to_thread(stage.workers[0].command, *adding)
+            people = await _moved_in(api, doors, town, stack, counts=counts, seed=seed, judge=printed.strip())
             tell(f"{len(people)} people have moved in, {time.monotonic() - began:.0f} s after the start.")
             chaos = Chaos(stage, tell)
             lives = [asyncio.create_task(person.live()) for person in people]
@@ -97,6 +100,7 @@ async def run(folder: Path, bus: Bus, *, seed: int, seconds: float, tell: Callab
     replay = invariants.Replay(outcome.wrongs)
     replay.all(changes)
     outcome.matches, outcome.bars = len(replay.matches), replay.bars_in_force
+    outcome.suspensions = replay.suspensions
     _compare(people, town, replay)
     outcome.hints = stage.hints
     _inspect(stage, outcome.wrongs)
@@ -105,21 +109,25 @@ async def run(folder: Path, bus: Bus, *, seed: int, seconds: float, tell: Callab
 
 
 async def _moved_in(
-    api: Api, doors: Doors, town: Town, stack: AsyncExitStack, *, counts: Counts, seed: int
+    api: Api, doors: Doors, town: Town, stack: AsyncExitStack, *, counts: Counts, seed: int, judge: str
 ) -> list[Person]:
-    """Everybody with an account and a socket, the friends in their rooms. Their sockets live as long as `stack`."""
+    """Everybody with an account and a socket, the friends in their rooms, and who has the operator's token `judge`. Their sockets
+    live as long as `stack`.
+    """
     permits = asyncio.Semaphore(AT_ONCE)
 
     async def move_in(number: int) -> Person:
         async with permits:
             chances = random.Random(f"{seed} person {number}")
             name = f"Person {number}"
-            data = await api.run(documents.SIGN_IN, input={"displayName": name})
-            token = data["signInAnonymously"]["session"]["accessToken"]
-            client = Client(name, token, doors=doors, counts=counts, wrongs=town.wrongs, chances=chances)
+            judges = number == PEOPLE
+            somebody = await (api.sign_in_operator(name, judge) if judges else api.sign_in(name))
+            client = Client(name, somebody.token, doors=doors, counts=counts, wrongs=town.wrongs, chances=chances)
             match number % 10:
+                case _ if judges:
+                    person: Person = Judge(client, town)
                 case 0 | 1:
-                    person: Person = Friend(client, town)
+                    person = Friend(client, town)
                 case 2 | 3 | 4 | 5:
                     # Two people of a pair follow each other in the list of those who hold out for somebody.
                     topic = f"pair {number // 10} {(number % 10 - 2) // 2}"
@@ -132,7 +140,7 @@ async def _moved_in(
                 await client.arrived.wait()
             return person
 
-    people = await asyncio.gather(*(move_in(number) for number in range(PEOPLE)))
+    people = await asyncio.gather(*(move_in(number) for number in range(PEOPLE + 1)))
     friends = [person for person in people if isinstance(person, Friend)]
     for first in range(0, len(friends), FRIENDS_IN_A_ROOM):
         await befriend(friends[first : first + FRIENDS_IN_A_ROOM])
