@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from api.buckets import ROUNDING, Buckets
+from api.connections.preparing import preparing_of
 from api.rate import Rate
 from domain.errors import RateLimited
-from schema.execution.documents import Rejected
+from schema.execution.documents import Rejected, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from uuid import UUID
 
-    from schema.execution.documents import Prepared
+    from schema.execution.documents import Documents, Prepared
     from schema.execution.execute import Engine
 
 OF_USER = Rate(2_000, 200)
@@ -87,31 +90,70 @@ class Requester:
     user_id: UUID | None
     network: str
 
-    def prepare(
+    def find(
         self,
         engine: Engine,
         text: str | None,
         extensions: Mapping[str, Any] | None,
         operation_name: str | None,
         variables: dict[str, Any] | None,
-    ) -> Prepared | Rejected:
+    ) -> Prepared | Rejected | Unknown:
         """What a request runs, ready for its variables, or why it cannot. Raises `RateLimited`.
 
+        What is not known is given back for `learn`, and then nothing was taken.
         It counts as one operation for each field of its own, so that as many aliases cost as much as so many requests.
         """
         documents = engine.documents
-        known = documents.characters
+        before = documents.characters
+        found = engine.persisted.find(text, extensions)
+        if type(found) is Unknown:
+            return found
         self.rates.spend(self.user_id, self.network, 1)
-        prepared = engine.persisted.prepare(text, extensions)
-        if documents.characters != known:
-            self.rates.charge(self.user_id, self.network, (documents.characters - known) / NEW_CHARACTERS)
-        if isinstance(prepared, Rejected):
-            return prepared
-        if prepared.weight > 1:
+        if documents.characters != before:
+            self._charge_new(documents.characters - before)
+        return self._affordable(engine, found, operation_name, variables)  # type: ignore[arg-type]  # it is known
+
+    async def learn(
+        self,
+        engine: Engine,
+        unknown: Unknown,
+        operation_name: str | None,
+        variables: dict[str, Any] | None,
+        *,
+        held: int,
+    ) -> Prepared | Rejected:
+        """The same of what is not known, once that is prepared. `held` are the bytes of the request, for as long. Raises
+        `RateLimited`, also when too much waits already.
+        """
+        self.rates.spend(self.user_id, self.network, 1)
+        make = partial(self._made, engine.documents, unknown.text)
+        waiting = preparing_of(asyncio.get_running_loop())
+        try:
+            outcome = await waiting.outcome(engine.documents, unknown.text, make, (self.network, self.user_id), held)
+        except RateLimited:
+            self.rates.charge(self.user_id, self.network, -1)
+            raise
+        return self._affordable(engine, engine.persisted.learned(unknown, outcome), operation_name, variables)
+
+    def _made(self, documents: Documents, text: str) -> Prepared | Rejected:
+        before = documents.characters
+        outcome = documents.prepare(text)
+        self._charge_new(documents.characters - before)
+        return outcome
+
+    def _charge_new(self, characters: int) -> None:
+        self.rates.charge(self.user_id, self.network, characters / NEW_CHARACTERS)
+
+    def _affordable(
+        self, engine: Engine, found: Prepared | Rejected, operation_name: str | None, variables: dict[str, Any] | None
+    ) -> Prepared | Rejected:
+        if isinstance(found, Rejected):
+            return found
+        if found.weight > 1:
             try:
-                self.rates.spend(self.user_id, self.network, prepared.weight - 1)
+                self.rates.spend(self.user_id, self.network, found.weight - 1)
             except RateLimited:
                 # It did not begin, and `retryAfter` is for all of it.
                 self.rates.charge(self.user_id, self.network, -1)
                 raise
-        return documents.affordable(prepared, operation_name, variables) or prepared
+        return engine.documents.affordable(found, operation_name, variables) or found

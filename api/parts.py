@@ -17,6 +17,7 @@ from api.abandoned import erase_all_abandoned
 from api.admission import Admission
 from api.buckets import LocalThrottle, NoThrottle
 from api.connections.live import LiveSockets
+from api.connections.preparing import preparing_of
 from api.franking import DerivedFrankingKeys
 from api.graphql_http.endpoint import UserTurns
 from api.graphql_http.streams import StreamCounts
@@ -156,6 +157,7 @@ async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> A
     tokens = SignedTokens(roots)
     admission = Admission(tokens, database.read, inbox.control_version, clock)
     throttle, rates, shared = _limits(settings, database)
+    preparing = preparing_of(asyncio.get_running_loop())
     turns = UserTurns(settings.mutations_per_user, settings.mutations_at_once)
     pages = PageRefusals()
     matcher = Matcher(transact=database.transact, read=database.read, clock=clock, new_id=uuid4)
@@ -237,7 +239,7 @@ async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> A
         bus,
         rates,
         turns,
-        tuple(part for part in (rates, turns, pages, throttle, shared) if isinstance(part, Refusing)),
+        tuple(part for part in (rates, turns, preparing, pages, throttle, shared) if isinstance(part, Refusing)),
     )
     async with AsyncExitStack() as running:
         running.push_async_callback(database.close)

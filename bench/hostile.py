@@ -48,14 +48,23 @@ def floods() -> Iterator[tuple[str, bytes]]:
         ("mutations", "mutation { leaveQueue { __typename } }"),
     ):
         yield f"1,000 {name} on a socket", b"".join(subscribe(str(n), query) for n in range(1_000))
-    several = [subscribe(str(n), "{ me {" + "id " * 140 + f"}} }} #{n}") for n in range(60)]
-    yield "60 large documents on a socket", b"".join(several)
+    yield "60 large documents on a socket", b"".join(subscribe(str(n), large(f"#{n}")) for n in range(60))
     yield "100,000 pings", frame(b"", PING) * 100_000
     yield "100,000 empty messages", frame(b"") * 100_000
     yield "50,000 pieces of messages", (frame(b"{", last=False) + frame(b"", CONTINUED, last=False) * 999) * 50
     yield "1 MiB of pong", frame(_filled(b'{"type":"ping","payload":{"a":[', b"[]", b"]}}"))
     yield "1 MiB of bytes", frame(b"\xff" * (MIB - 20))
     yield "1 MB of binary frames", frame(b"x" * 1_000, BINARY) * 1_000
+
+
+def large(mark: str) -> str:
+    """A document that takes as long to prepare as any that is valid, and is none that was seen under another mark."""
+    return "{ me {" + "id " * 140 + "} }" + mark
+
+
+def asked(query: str) -> bytes:
+    """A request for it."""
+    return post(_asked(query))
 
 
 def post(body: bytes, *headers: bytes, chunk: int | None = None) -> bytes:

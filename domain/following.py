@@ -50,7 +50,8 @@ class Follower:
     """A reader of one view of one inbox. `after` None begins with the oldest event that is retained.
 
     The `watch` must have been opened before the follower is made. `over` tells whether nothing further can come; the follower then
-    tells what had happened before that, and ends.
+    tells what had happened before that, and ends. It is asked twice for every look at the inbox; with `steady`, only when that is
+    False: what makes it so wakes the watch.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Follower:
         view: View,
         after: Position | None,
         over: Callable[[], Awaitable[bool]] | None = None,
+        steady: Callable[[], bool] | None = None,
     ) -> None:
         self._inbox = inbox
         self._watch = watch
@@ -73,6 +75,9 @@ class Follower:
         self._at_end = False
         """Whether the last read left nothing behind: there is no need to look before the watch says so."""
         self._over = over
+        self._steady = steady
+        self._stirred = False
+        """Whether it was over when that was asked last."""
         self._told: dict[UUID, datetime] = {}
         """When each member's update was told last."""
 
@@ -115,7 +120,13 @@ class Follower:
 
     async def _rest(self) -> bool:
         """Whether it is over; waits before that for as long as there is nothing to look for."""
-        over = self._over is not None and await self._over()
+        if self._steady is not None and not self._stirred:
+            if self._at_end:
+                await self._watch.changed(IDLE_SECONDS)
+                self._at_end = False
+            if self._steady():
+                return False
+        over = self._stirred = self._over is not None and await self._over()
         if self._at_end and not over:
             await self._watch.changed(IDLE_SECONDS)
             over = self._over is not None and await self._over()
@@ -177,6 +188,7 @@ class Standing:
         self._read = read
         self._clock = clock
         self._caller = caller
+        self._version, self._user_id, self._begun_with = inbox.control_version, caller.user_id, caller.scope
         self._seen: int | None = None
         self._scope: SessionScope | None = None
         """What the session may do, as `_seen` was; None once it is revoked."""
@@ -185,6 +197,12 @@ class Standing:
     def moved(self) -> bool:
         """Whether what the user may do has changed since the last `check`, or was never checked."""
         return self._inbox.control_version(self._caller.user_id) != self._seen
+
+    def steady(self) -> bool:
+        """Whether the session may do what it might at its beginning, and nothing about the user has changed since that was seen:
+        asked for every event, so it looks at what is known here and no further.
+        """
+        return self._version(self._user_id) == self._seen and self._scope is self._begun_with
 
     @property
     def rescoped(self) -> bool:

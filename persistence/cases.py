@@ -99,6 +99,12 @@ _QUEUE = text(f"""
 _WARNINGS = text(
     "SELECT id, user_id, case_id, reason, at FROM warning WHERE user_id = :user ORDER BY at DESC, id LIMIT :limit"
 )
+_DEVICE_WARNINGS = text("""
+    SELECT id, user_id, case_id, reason, at FROM warning
+    WHERE user_id IN (SELECT CAST(:user AS uuid) UNION
+                      SELECT id FROM account WHERE device_id = (SELECT device_id FROM account WHERE id = :user))
+    ORDER BY at DESC, id LIMIT :limit
+""")
 
 
 class CaseRepository:
@@ -140,6 +146,10 @@ class CaseRepository:
 
     async def warnings(self, user_id: UUID, limit: int = 50) -> Sequence[AccountWarning]:
         rows = (await self._connection.execute(_WARNINGS, {"user": user_id, "limit": limit})).mappings()
+        return [AccountWarning(**row) for row in rows]
+
+    async def device_warnings(self, user_id: UUID, limit: int = 50) -> Sequence[AccountWarning]:
+        rows = (await self._connection.execute(_DEVICE_WARNINGS, {"user": user_id, "limit": limit})).mappings()
         return [AccountWarning(**row) for row in rows]
 
     async def _cases(self, statement: TextClause, values: dict[str, Any]) -> Sequence[Case]:

@@ -78,27 +78,37 @@ _USER = text(f"SELECT {_USER_COLUMNS} FROM account WHERE id = :id AND deleted_at
 _USERS = text(f"SELECT {_USER_COLUMNS} FROM account WHERE id = ANY(:ids)").bindparams(  # noqa: S608  # columns of ours
     bindparam("ids", type_=UUIDS)
 )
-_SAME_DEVICE = text(
-    "SELECT id FROM account WHERE id = :id OR device_id = (SELECT device_id FROM account WHERE id = :id) ORDER BY id"
-)
+# One look-up by index for each account and question: thousands of accounts take less than others' tables would.
+_ABLE = text("""
+    SELECT a.id FROM account a
+    WHERE a.device_id = :device AND (
+        EXISTS (SELECT FROM connection WHERE user_id = a.id)
+        OR EXISTS (SELECT FROM ticket WHERE user_id = a.id AND status = 'WAITING')
+        OR EXISTS (SELECT FROM member WHERE user_id = a.id AND left_at IS NULL)
+        OR EXISTS (SELECT FROM session s JOIN refresh_token t ON t.session_id = s.id
+                   WHERE s.user_id = a.id AND s.revoked_at IS NULL AND t.issued_at > :since))
+""")
 _DEVICE_OF = text("SELECT device_id FROM account WHERE id = :id")
 _RENAME = text(
     "UPDATE account SET display_name = :name"  # noqa: S608  # columns of ours
     f" WHERE id = :id AND deleted_at IS NULL RETURNING {_USER_COLUMNS}"
 )
 
-# Locked, so that retention does not delete it under the account that is about to be made on it.
-_DEVICE = text("SELECT id FROM device WHERE token_hash = :hash FOR KEY SHARE")
-# Excludes the one above, and that of an account which refers to the device.
-_LOCK_DEVICE = text("SELECT FROM device WHERE id = :id FOR UPDATE")
+# Locked, so that retention does not delete it under the account that is about to be made on it. Exclusively, as everywhere: who
+# waits for that stands in a queue, while of those who share a lock the next pass by whoever waits for all of them.
+_DEVICE = text("SELECT id FROM device WHERE token_hash = :hash FOR NO KEY UPDATE")
+_LOCK_DEVICE = text("SELECT FROM device WHERE id = :id FOR NO KEY UPDATE")
 
 _SESSION = text("SELECT id, user_id, scope, created_at, revoked_at FROM session WHERE id = :id")
 _LOCK_SESSION = text(
     "SELECT id FROM session WHERE id = (SELECT session_id FROM refresh_token WHERE token_hash = :hash) FOR UPDATE"
 )
-_USER_OF = text(
-    "SELECT s.user_id FROM refresh_token t JOIN session s ON s.id = t.session_id WHERE t.token_hash = :hash"
-)
+_USER_OF = text("""
+    WITH holder AS (SELECT s.user_id, a.device_id FROM refresh_token t JOIN session s ON s.id = t.session_id
+                    JOIN account a ON a.id = s.user_id WHERE t.token_hash = :hash),
+         locked AS (SELECT FROM device WHERE id = (SELECT device_id FROM holder) FOR NO KEY UPDATE)
+    SELECT user_id FROM holder LEFT JOIN locked ON true
+""")
 _TOKEN = text(f"SELECT {_TOKEN_COLUMNS} FROM refresh_token WHERE token_hash = :hash")  # noqa: S608  # columns of ours
 _SUCCESSORS = text(f"SELECT {_TOKEN_COLUMNS} FROM refresh_token WHERE parent_hash = :hash")  # noqa: S608  # columns of ours
 _USE_TOKEN = text("UPDATE refresh_token SET used_at = :now WHERE token_hash = :hash AND used_at IS NULL")
@@ -137,8 +147,8 @@ class UserRepository:
         rows = (await self._connection.execute(_USERS, {"ids": list(user_ids)})).mappings()
         return {row["id"]: _user(row) for row in rows}
 
-    async def same_device(self, user_id: UUID) -> Sequence[UUID]:
-        return list(await self._connection.scalars(_SAME_DEVICE, {"id": user_id}))
+    async def able(self, device_id: UUID, since: datetime) -> frozenset[UUID]:
+        return frozenset(await self._connection.scalars(_ABLE, {"device": device_id, "since": since}))
 
     async def device_of(self, user_id: UUID) -> UUID | None:
         found: UUID | None = await self._connection.scalar(_DEVICE_OF, {"id": user_id})

@@ -75,6 +75,9 @@ TICKET = "id, user_id, status, mode, interests, languages, patience, enqueued_at
 workers share, and taken when the row is written: after the wait for locks."""
 
 WAITING = text(f"SELECT {TICKET} FROM ticket WHERE user_id = :user_id AND status = 'WAITING'")  # noqa: S608  # ours
+WAITING_OF = text(
+    f"SELECT {TICKET} FROM ticket WHERE user_id = ANY(:users) AND status = 'WAITING' ORDER BY user_id"  # noqa: S608  # ours
+).bindparams(bindparam("users", type_=UUIDS))
 OF_ROOM = text(f"SELECT {TICKET} FROM ticket WHERE room_id = :room_id AND user_id = :user_id")  # noqa: S608  # ours
 ADD = text("""
     INSERT INTO ticket (id, user_id, status, mode, interests, languages, patience, enqueued_at, widens_at, room_id,
@@ -126,6 +129,9 @@ class TicketRepository:
     async def waiting(self, user_id: UUID) -> Ticket | None:
         row = (await self._connection.execute(WAITING, {"user_id": user_id})).one_or_none()
         return None if row is None else _ticket(row)
+
+    async def waiting_of(self, user_ids: Collection[UUID]) -> Sequence[Ticket]:
+        return [_ticket(row) for row in (await self._connection.execute(WAITING_OF, {"users": list(user_ids)})).all()]
 
     async def of_room(self, room_id: UUID, user_id: UUID) -> Ticket | None:
         row = (await self._connection.execute(OF_ROOM, {"room_id": room_id, "user_id": user_id})).one_or_none()

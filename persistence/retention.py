@@ -231,11 +231,13 @@ RULES: Final = {
         """,
     ),
     # A tombstone that nothing refers to, with its head. Nothing new does after a day: there is no session, and no report comes.
+    # An operator's stays as long as the audit log, which would else say of every look at evidence that nobody took it.
     "account": (
         DEVICE_OF_DELETED_KEPT,
         f"""
             WITH due AS MATERIALIZED (
-                SELECT a.id FROM account a WHERE a.deleted_at < :before AND {_UNREFERRED}
+                SELECT a.id FROM account a
+                WHERE a.deleted_at < :before AND {_UNREFERRED} AND NOT EXISTS (SELECT FROM audit_entry WHERE actor_id = a.id)
                 LIMIT :batch FOR UPDATE SKIP LOCKED
             ), heads AS (
                 DELETE FROM head WHERE user_id IN (SELECT id FROM due)

@@ -143,6 +143,9 @@ HELD = _rooms(
 BY_INVITE = _rooms("r.closed_at IS NULL AND r.invite_hash = ANY(:hashes)")
 # Whoever closes a room takes all seats with it.
 HELD_IDS = text("SELECT room_id FROM member WHERE user_id = :id AND left_at IS NULL")
+HELD_IDS_OF = text("SELECT DISTINCT room_id FROM member WHERE user_id = ANY(:users) AND left_at IS NULL").bindparams(
+    bindparam("users", type_=UUIDS)
+)
 SEATS = text("SELECT count(*) FROM member WHERE user_id = :id AND room_kind = 'INVITE' AND left_at IS NULL")
 ADD_ROOM = text("""
     INSERT INTO room (id, kind, name, capacity, shared_interests, created_at, invite_version, invite_key_id, invite_hash)
@@ -215,6 +218,9 @@ class RoomRepository:
 
     async def held_ids(self, user_id: UUID) -> frozenset[UUID]:
         return frozenset(await self._connection.scalars(HELD_IDS, {"id": user_id}))
+
+    async def held_ids_of(self, user_ids: Collection[UUID]) -> frozenset[UUID]:
+        return frozenset(await self._connection.scalars(HELD_IDS_OF, {"users": list(user_ids)}))
 
     async def add(self, room: Room, invite_hash: bytes) -> None:
         if room.invite is None:

@@ -19,6 +19,7 @@ class SuspensionRow(Row, table=True):
     __table_args__ = (
         Index("ix_suspension_lifted_by", "lifted_by", postgresql_where=text("lifted_by IS NOT NULL")),
         CheckConstraint("scope IN ('MATCHING', 'ALL')", name="scope"),
+        CheckConstraint("NOT automated OR ends_at IS NOT NULL", name="rules_end"),  # No rule suspends for good.
     )
 
     id: UUID = Field(primary_key=True)
@@ -52,9 +53,7 @@ _APPLYING = text(
     f"SELECT {_COLUMNS} FROM suspension WHERE id = :id"  # noqa: S608  # columns of ours
     " AND (user_id = :user_id OR device_id = (SELECT device_id FROM account WHERE id = :user_id))"
 )
-_BOUND = text("""
-    SELECT a.id FROM suspension s JOIN account a ON a.id = s.user_id OR a.device_id = s.device_id WHERE s.id = :id ORDER BY a.id
-""")
+_DEVICE_OF = text("SELECT device_id FROM suspension WHERE id = :id")
 _GET = text(f"SELECT {_COLUMNS} FROM suspension WHERE id = :id")  # noqa: S608  # columns of ours
 _OF_CASES = text(
     f"SELECT {_COLUMNS} FROM suspension WHERE case_id = ANY(:cases) ORDER BY starts_at DESC, id"  # noqa: S608  # columns of ours
@@ -84,8 +83,9 @@ class SuspensionRepository:
     async def applying(self, suspension_id: UUID, user_id: UUID) -> Suspension | None:
         return await self._one(_APPLYING, {"id": suspension_id, "user_id": user_id})
 
-    async def bound(self, suspension_id: UUID) -> Sequence[UUID]:
-        return list(await self._connection.scalars(_BOUND, {"id": suspension_id}))
+    async def device_of(self, suspension_id: UUID) -> UUID | None:
+        found: UUID | None = await self._connection.scalar(_DEVICE_OF, {"id": suspension_id})
+        return found
 
     async def of_case(self, case_id: UUID) -> Sequence[Suspension]:
         return (await self.of_cases((case_id,))).get(case_id, ())

@@ -119,7 +119,7 @@ class AppealsMutation:
     async def decide_appeal(
         self, info: Info, input: Annotated[DecideAppealInput, strawberry.argument(description="What is decided.")]
     ) -> DecideAppealPayload:
-        from schema.cases import id_or_nobody, shown  # noqa: PLC0415  # cases show appeals
+        from schema.cases import id_or_nobody, shown_again  # noqa: PLC0415  # cases show appeals
 
         services, viewer = info.context.services, info.context.viewer
         case = await appealing.decide_appeal(
@@ -130,7 +130,7 @@ class AppealsMutation:
             new_id=services.new_id,
             clock=services.clock,
         )
-        return DecideAppealSuccess(case=(await shown(info.context, (case.id,)))[case.id])
+        return DecideAppealSuccess(case=await shown_again(info.context, case.id))
 
     @strawberry.mutation(
         description=(

@@ -208,6 +208,14 @@ async def shown(context: Context, case_ids: Iterable[UUID], *, disclosed: bool =
     return {case_id: Case.of(file, batch) for case_id, file in files.items()}
 
 
+async def shown_again(context: Context, case_id: UUID) -> Case:
+    """A case that the viewer has just changed, as it is now. Raises `NotFound` when it is not there any more."""
+    case = (await shown(context, (case_id,))).get(case_id)
+    if case is None:
+        raise errors.NotFound
+    return case
+
+
 def _suspension(file: docket.CaseFile) -> Suspension | None:
     if file.suspension is None:
         return None

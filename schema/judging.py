@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from typing import Annotated
-from uuid import UUID
 
 import strawberry
 
 from domain import errors
 from domain.safety import judging
-from schema.cases import LEASE, OPERATORS_ONLY, Case, id_or_nobody, shown
-from schema.context import Context, Info
+from schema.cases import LEASE, OPERATORS_ONLY, Case, id_or_nobody, shown_again
+from schema.context import Info
 from schema.enums import CaseDecision, SuspensionScope
 from schema.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError, answers
 from schema.inputs import given
@@ -87,14 +86,6 @@ DecideCasePayload = Annotated[
 ]
 
 
-async def _shown(context: Context, case_id: UUID) -> Case:
-    """The case as it is now. Raises `NotFound` when it is not there any more."""
-    case = (await shown(context, (case_id,))).get(case_id)
-    if case is None:
-        raise errors.NotFound
-    return case
-
-
 @strawberry.type
 class JudgingMutation:
     """`claimCase` and `decideCase`."""
@@ -114,7 +105,7 @@ class JudgingMutation:
         case = await judging.claim_case(
             services.transact, viewer.user_id, id_or_nobody(input.case_id), new_id=services.new_id, clock=services.clock
         )
-        return ClaimCaseSuccess(case=await _shown(info.context, case.id))
+        return ClaimCaseSuccess(case=await shown_again(info.context, case.id))
 
     @strawberry.mutation(
         description=(
@@ -138,4 +129,4 @@ class JudgingMutation:
             new_id=services.new_id,
             clock=services.clock,
         )
-        return DecideCaseSuccess(case=await _shown(info.context, case.id))
+        return DecideCaseSuccess(case=await shown_again(info.context, case.id))

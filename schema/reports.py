@@ -215,6 +215,7 @@ class ReportsMutation:
             services.limits,
             services.secrets,
             services.franking,
+            one_by_one=services.one_by_one,
             user_id=viewer.user_id,
             network=info.context.network,
             complaint=input.complaint(),

@@ -260,8 +260,11 @@ async def _stream(
 
     telling = Telling(context, showing, standing)
     ends = telling.rescoped if seat is None else partial(telling.seat_ended, seat)
+    steady = standing.steady if seat is None else None
     with services.hub.watch(user_id) as watch:
-        follower = Follower(services.inbox, watch, services.clock, user_id=user_id, view=view, after=after, over=ends)
+        follower = Follower(
+            services.inbox, watch, services.clock, user_id=user_id, view=view, after=after, over=ends, steady=steady
+        )
         if first is not None:
             yield first
         while (told := await follower.next()) is not None:

@@ -43,7 +43,7 @@ async def sentenced(
     made = sentence(world, who, scope, hours=hours, case_id=case_id, automated=automated)
 
     async def work(uow: UnitOfWork) -> None:
-        await suspend(uow, await lock_subject(uow, made.user_id), made, now=world.clock())
+        await suspend(uow, await lock_subject(uow, made.user_id, world.clock()), made, now=world.clock())
 
     await persistently(world.database.transact, work)
     return made

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,6 +24,7 @@ from domain.safety.judging import LONGEST_REASON
 from domain.safety.report import ReportStatus
 from domain.safety.suspension import Suspension, SuspensionScope
 from persistence.limits import PostgresRateLimits
+from tests.acceptance.server import ROOT
 from tests.sentences import held, judged, sentenced, suspended
 from tests.world import Clock, World, open_world
 
@@ -149,6 +152,22 @@ async def test_whoever_is_suspended_asks_once_and_reads_what_became_of_it(
     assert await outcome(world, suspension) == (CaseStatus.UPHELD, AppealStatus.UPHELD, True)
     assert await reports(world, suspension) == {ReportStatus.UPHELD}
     assert (await appeal(world, ada, suspension.id))["__typename"] == "ConflictError"
+
+
+async def test_the_page_of_the_clients_guide_works_for_who_may_only_appeal(world: World, olive: Caller) -> None:
+    """All that is left to somebody suspended is what a front end copies from there."""
+    guide = (ROOT / "docs" / "CLIENTS.md").read_text().partition("\n## Warned and suspended\n")[2].partition("\n## ")[0]
+    (block,) = re.findall(r"```graphql\n(.*?)```", guide, re.DOTALL)
+    look, form = block.split("\n\n")
+    ada = await world.user()
+    made = await suspended(world, olive, ada, await world.user("Bob"))
+    left = replace(ada, scope=SessionScope.APPEAL_ONLY)
+    shown = (await world.ask(look, left)).data["me"]
+    assert (shown["suspension"]["id"], shown["suspension"]["appeal"]) == (str(made.id), None)
+    asked = {"suspensionId": shown["suspension"]["id"], "statement": "I did not."}
+    assert (await world.answer(form, left, input=asked))["appeal"]["status"] == "OPEN"
+    assert (await world.answer(form, left, input=asked))["__typename"] == "ConflictError"
+    assert (await world.ask(look, left)).data["me"]["suspension"]["appeal"] == {"status": "OPEN", "reason": None}
 
 
 async def test_nobody_appeals_for_somebody_else(world: World, olive: Caller) -> None:

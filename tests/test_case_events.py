@@ -45,7 +45,7 @@ async def change(world: World, subject: Caller, *case_ids: UUID) -> None:
     """Tells operators of cases about the subject, in one unit: as every change of a case does."""
 
     async def work(uow: UnitOfWork) -> None:
-        locked = await lock_subject(uow, subject.user_id)
+        locked = await lock_subject(uow, subject.user_id, world.clock())
         for case_id in case_ids:
             tell_operators(uow, locked, case_id)
 

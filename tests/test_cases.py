@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
@@ -14,11 +14,12 @@ import pytest
 from sqlalchemy import text
 
 from domain.errors import BadInput, Forbidden, PageTooLarge, Unauthenticated
-from domain.identity import Caller, OperatorRole, SessionScope
+from domain.identity import Caller, OperatorRole, SessionScope, User
 from domain.safety.appeal import Appeal, AppealStatus
 from domain.safety.audit import Action
 from domain.safety.operators import remove_operator
 from domain.safety.suspension import Suspension, SuspensionScope
+from persistence.identity import UserRepository
 from schema.case_batches import Once
 from schema.execution.documents import Prepared
 from tests.casework import CASE, LIST, LOOK, claim, entries, judge
@@ -305,6 +306,23 @@ async def test_people_who_deleted_their_accounts_are_shown_as_what_is_left_of_th
     assert case["claimedBy"] == {"id": str(olive.user_id)}
     (edge,) = (await world.answer(REPORTERS, root, id=case_id))["reports"]["edges"]
     assert edge["node"]["reporter"] is None
+
+
+async def test_a_case_that_retention_deletes_beside_a_look_is_not_there_and_breaks_no_list(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read is read by several statements: between two of them a case may go, and with it the account that it was about."""
+    olive, ada, ben = await world.operator(), await world.user(), await world.user()
+    gone, case_id = await world.case_about(ada), await world.case_about(ben)
+    loaded = UserRepository.get_many
+
+    async def late(users: UserRepository, user_ids: Collection[UUID]) -> Mapping[UUID, User]:
+        found = await loaded(users, user_ids)
+        return {user_id: user for user_id, user in found.items() if user_id != ada.user_id}
+
+    monkeypatch.setattr(UserRepository, "get_many", late)
+    assert ids(await world.answer(LIST, olive)) == [str(case_id)]
+    assert await world.answer(LOOK, olive, id=str(gone)) is None
 
 
 # ------------------------------------------------------------------------------------------ how many queries

@@ -166,3 +166,48 @@ async def test_a_short_page_is_not_taken_for_the_end() -> None:
 
     throttled.inbox.read = read  # type: ignore[method-assign, assignment]
     assert await throttled.told(2) == [(0.0, [SIGNAL]), (0.0, [SIGNAL])]
+
+
+async def test_whether_it_is_over_is_asked_only_when_something_changed() -> None:
+    """It costs a task's turn or a look at the database, and between two changes are thousands of events."""
+    asked: list[bool] = []
+    state = {"steady": True, "over": False}
+    inbox = MemoryInbox(clock=lambda: START, hint=lambda _: None)
+
+    async def over() -> bool:
+        asked.append(state["over"])
+        return state["over"]
+
+    def more(_: float) -> None:
+        """What wakes a reader comes with an event, or without one."""
+        if not state["over"]:
+            inbox.deliver([(ADA, SIGNAL)], (), START)
+
+    watch = Waits(more)
+    follower = Follower(
+        inbox,
+        watch,
+        lambda: START,
+        user_id=ADA,
+        view=View(ALL_KINDS),
+        after=None,
+        over=over,
+        steady=lambda: state["steady"],
+    )
+    for _ in range(3):
+        assert isinstance(await follower.next(), Found)
+    assert asked == []
+    state["steady"] = False
+    assert isinstance(await follower.next(), Found)
+    assert asked == [False], "it is something else that changed"
+    state["steady"] = True
+    assert isinstance(await follower.next(), Found)
+    assert asked == [False]
+    state["over"], state["steady"] = True, False
+    inbox.deliver([(ADA, UPDATE)] * 2, (), START)
+    told = await follower.next()
+    assert isinstance(told, Found), "what happened before the end"
+    state["steady"] = True
+    waits = len(watch.asked)
+    assert await follower.next() is None
+    assert len(watch.asked) == waits

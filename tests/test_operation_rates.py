@@ -14,7 +14,7 @@ from api.operation_rates import NEW_CHARACTERS, OperationRates, Rates, Requester
 from api.rate import Rate
 from api.shared_rates import ConfiguredRateLimits, SharedRates
 from domain.errors import RateLimited
-from schema.execution.documents import Prepared, Rejected
+from schema.execution.documents import Prepared, Rejected, Unknown
 from schema.execution.execute import Engine
 from tests.toy_server import schema, toy_server
 
@@ -77,7 +77,8 @@ def test_buckets_that_are_full_again_take_no_memory() -> None:
 
 def asked(requester: Requester, engine: Engine, text: str) -> Prepared | Rejected:
     """As a transport asks."""
-    return requester.prepare(engine, text, None, None, None)
+    found = requester.find(engine, text, None, None, None)
+    return asyncio.run(requester.learn(engine, found, None, None, held=0)) if isinstance(found, Unknown) else found
 
 
 def cost_of(text: str, *, known: bool = True) -> float:

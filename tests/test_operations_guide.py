@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from api.buckets import USUAL, ThrottleRates
+from api.connections import preparing
 from api.connections.limits import SocketLimits
 from api.connections.live import LiveSockets
 from api.graphql_http.endpoint import MUTATIONS_AT_ONCE, MUTATIONS_WAITING, UserTurns
@@ -81,7 +82,7 @@ def test_every_limit_is_in_the_table_with_its_default(name: str) -> None:
 def test_every_limit_by_which_refusals_are_counted_is_in_the_table() -> None:
     """The metric says which limit it was: the table says what that is."""
     counted = {*DOCUMENT_LIMITS, *LiveSockets().refusals, *OperationRates().refusals, *UserTurns().refusals}
-    counted |= {*PageRefusals().refusals, *ThrottleRates._fields, *SharedRates._fields}
+    counted |= {*PageRefusals().refusals, *ThrottleRates._fields, *SharedRates._fields, preparing.LIMIT}
     table = GUIDE.partition("## Limits")[2].partition("\n## ")[0]
     told = {name for line in table.splitlines() for name in re.findall(r"`([a-z_]+)`", "|".join(line.split("|")[4:5]))}
     assert told == {*counted, "limit"}
@@ -153,6 +154,10 @@ TOLD = {
     ),
     "operations begun: queries, mutations, subscriptions; each field of its own counts as one": (
         f"{spoken(OF_USER)}, per user; {spoken(OF_NETWORK)}, per network"
+    ),
+    "requests with a document that the worker has yet to prepare": (
+        f"{_bytes(preparing.OF_USER)} waiting per user, {_bytes(preparing.OF_NETWORK)} per network, "
+        f"{_bytes(preparing.MOST)} of all; such a document counts {_bytes(preparing.OF_EACH)} more"
     ),
     "sockets and streams": f"{ON_SOCKET.sockets_per_user} per user",
     "new sockets and streams": f"{spoken(USUAL.sockets)}, per user",

@@ -11,7 +11,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from schema.execution.documents import Documents, Prepared, Rejected
+from schema.execution.documents import Documents, Prepared, Rejected, Unknown
 from schema.execution.execute import Engine
 from schema.execution.persisted import PersistedQueries
 from tests.stream_client import request
@@ -166,6 +166,12 @@ def text_of(number: int) -> str:
     return f"query Q{number:06} {{ hello }}"
 
 
+def prepared(queries: PersistedQueries, text: str | None, extensions: dict[str, Any] | None) -> Prepared | Rejected:
+    """As a transport asks, but at once."""
+    found = queries.find(text, extensions)
+    return queries.learned(found, queries._documents.prepare(found.text)) if isinstance(found, Unknown) else found
+
+
 @pytest.fixture
 def documents() -> Documents:
     """Those of the toy schema."""
@@ -176,9 +182,9 @@ async def test_only_what_was_valid_is_kept(documents: Documents) -> None:
     """Anything else would be a store for everybody's waste."""
     queries = PersistedQueries(documents)
     for text in ("{ nothing }", "{ hello", "x" * 100_000):
-        assert isinstance(queries.prepare(text, hashed(text)), Rejected)
+        assert isinstance(prepared(queries, text, hashed(text)), Rejected)
     assert (queries.entries, queries.registered) == (0, 0)
-    assert isinstance(queries.prepare("{ hello }", None), Prepared)
+    assert isinstance(prepared(queries, "{ hello }", None), Prepared)
     assert queries.entries == 0
 
 
@@ -186,13 +192,13 @@ async def test_the_store_is_bounded_and_a_flood_does_not_empty_it(documents: Doc
     """A stranger with many texts must not cost everybody else theirs."""
     queries = PersistedQueries(documents, entries=50, characters=1_000_000)
     kept = text_of(0)
-    queries.prepare(kept, hashed(kept))
-    assert isinstance(queries.prepare(None, hashed(kept)), Prepared)
+    prepared(queries, kept, hashed(kept))
+    assert isinstance(prepared(queries, None, hashed(kept)), Prepared)
     for number in range(1, 500):
-        queries.prepare(text_of(number), hashed(text_of(number)))
+        prepared(queries, text_of(number), hashed(text_of(number)))
     assert queries.entries <= 50
-    assert isinstance(queries.prepare(None, hashed(kept)), Prepared)
-    assert isinstance(queries.prepare(None, hashed(text_of(1))), Rejected)
+    assert isinstance(prepared(queries, None, hashed(kept)), Prepared)
+    assert isinstance(prepared(queries, None, hashed(text_of(1))), Rejected)
     assert (queries.registered, queries.hits, queries.misses) == (500, 2, 1)
 
 
@@ -200,5 +206,5 @@ async def test_the_store_is_bounded_in_characters(documents: Documents) -> None:
     """A thousand texts of 64 KiB are a thousand times 64 KiB."""
     queries = PersistedQueries(documents, entries=1_000, characters=2_000)
     for number in range(200):
-        queries.prepare(text_of(number), hashed(text_of(number)))
+        prepared(queries, text_of(number), hashed(text_of(number)))
     assert 0 < queries.entries * len(text_of(0)) <= 2_000

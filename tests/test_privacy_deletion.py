@@ -38,6 +38,7 @@ from tests.lives import (
     decide,
     decide_appeal,
 )
+from tests.streams import follow, places, streaming
 from tests.traces import traces
 from tests.world import NETWORK, World, open_world, seat
 
@@ -326,6 +327,43 @@ async def test_an_operator_who_deletes_their_account_gives_their_cases_back(worl
     assert await traces(world.database, "Olive") == {}
     actions = {entry.action for entry in await world.database.read(lambda uow: uow.audit.entries(None, 10))}
     assert {Action.OPERATOR_REMOVED, Action.ACCOUNT_DELETED} <= actions
+
+
+async def test_the_audit_log_knows_for_ever_who_looked(world: World) -> None:
+    """An operator who reads what was said in confidence, decides nothing, and is gone the next day has not looked unseen."""
+    snoop, root = await world.operator(name="Olive"), await world.operator(OperatorRole.ADMIN)
+    case_id = await world.case_about(await world.user(), await world.user(), said=("secret",))
+    look = "query($id: ID!) { case(id: $id) { reports { edges { node { evidence { plaintext } } } } } }"
+    await world.answer(look, snoop, id=str(case_id))
+    await delete(world, snoop)
+    await purged(world, days=500)
+    log = (await world.answer("{ auditLog { edges { node { action actor { id displayName } } } } }", root))["edges"]
+    (actor,) = [edge["node"]["actor"] for edge in log if edge["node"]["action"] == Action.EVIDENCE_VIEWED]
+    assert actor == {"id": str(snoop.user_id), "displayName": ""}
+
+
+# --- what others go on with -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_conversation_goes_on_where_messages_are_gone(database_url: str) -> None:
+    """The places of what a deleted account had said stay empty, the last ones too: no reader waits there, or is told twice."""
+    async with streaming(database_url) as world:
+        me, friend, reader = await world.user(), await world.user(), await world.user()
+        room = await world.open_room(friend, me, reader)
+        sent = [await world.sent(who, room) for who in (friend, me, me, friend, me, friend, me)]
+        live = await follow(world, reader, room)
+        await world.sent(me, room)
+        assert await places(live, room, 1) == [8]
+        await delete(world, me)
+        begun = await follow(world, reader, room, sent[0]["cursor"])
+        assert await places(begun, room, 2) == [4, 6]
+        last = await follow(world, reader, room, sent[-1]["cursor"])
+        for _ in range(2):
+            await world.sent(friend, room)
+        for stream in (live, begun, last):
+            assert await places(stream, room, 2) == [9, 10]
+            assert await stream.quiet()
+            await stream.close()
 
 
 # --- the device -----------------------------------------------------------------------------------------------------------------

@@ -7,15 +7,15 @@ from datetime import timedelta
 
 import pytest
 
-from domain.events import CaseChanged, MatchEnded, MemberLeft, QueueLeft, UserSuspended
+from domain.events import CaseChanged, MatchEnded, QueueLeft, UserSuspended
 from domain.matchmaking.ticket import QueueLeaveReason
-from domain.rooms.room import MatchEndReason, MemberLeaveReason
+from domain.rooms.room import MatchEndReason
 from domain.safety.audit import Action
 from domain.safety.case import CaseDecision
 from domain.safety.rules import reporter_weight
 from domain.safety.suspension import SuspensionScope
 from tests.judging import cases, crowd, decide, gathered, holds
-from tests.world import World, open_world, seat
+from tests.world import World, open_world
 
 
 @pytest.fixture
@@ -65,21 +65,26 @@ async def test_a_hold_takes_the_place_in_the_queue(world: World) -> None:
     assert await world.waiting(subject) is None
 
 
-async def test_who_reports_from_within_the_match_leaves_it_before_the_hold(world: World) -> None:
-    """The match ends once, and as it does by any report: the fifth is not told apart from the first."""
-    subject, others, room = await crowd(world, 4)
-    ada = await world.user("Ada")
-    world.clock.forward(hours=2)
-    match = await world.match(ada, subject)
-    for reporter in others:
-        await world.reported(reporter, room, subject)
-    await world.reported(ada, match, subject)
-    (hold,) = await holds(world, subject)
-    assert await world.told(subject) == [
-        MemberLeft(match.id, seat(match, ada).id, MemberLeaveReason.LEFT),
-        MatchEnded(match.id, MatchEndReason.PARTNER_LEFT),
-        UserSuspended(hold),
-    ]
+async def test_a_hold_tells_nobody_that_it_was_the_partner_who_reported(world: World) -> None:
+    """The fifth report comes from somebody met before or from whoever is there now: to whom it holds the two look the same."""
+    told = []
+    for last in ("partner", "somebody else"):
+        subject, others, room = await crowd(world, 5)
+        ada = await world.user("Ada")
+        world.clock.forward(hours=2)
+        match = await world.match(ada, subject)
+        for reporter in others[:4]:
+            await world.reported(reporter, room, subject)
+        await (world.reported(ada, match, subject) if last == "partner" else world.reported(others[4], room, subject))
+        (hold,) = await holds(world, subject)
+        ended, suspended = await world.told(subject)
+        assert (ended, suspended) == (MatchEnded(match.id, MatchEndReason.YOU_WERE_SUSPENDED), UserSuspended(hold))
+        told.append(await world.told(ada))
+        assert not (await world.room(match.id)).open
+    by_partner, beside_partner = told
+    assert [event.reason for event in by_partner if isinstance(event, MatchEnded)] == [MatchEndReason.YOU_LEFT]
+    assert isinstance(beside_partner[-1], MatchEnded)
+    assert beside_partner[-1].reason is MatchEndReason.PARTNER_LEFT
 
 
 async def test_new_accounts_hold_nobody(world: World) -> None:

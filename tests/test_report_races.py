@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from api.turns import Turns
 from domain.errors import Unauthenticated
 from domain.events import MatchEnded
 from domain.privacy.deleting import delete_account
@@ -22,8 +23,9 @@ from tests.world import World, open_world
 
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
-    """A server."""
+    """A server that takes as many reports at once as many workers do."""
     async with open_world(database_url) as world:
+        world.one_by_one = Turns(at_once=100)
         yield world
 
 
@@ -143,3 +145,18 @@ async def test_a_report_and_a_skip_at_once_end_the_match_once(world: World) -> N
         assert result["__typename"] == "ReportUserSuccess"
         for who in (ada, bob):
             assert sum(isinstance(event, MatchEnded) for event in await world.told(who)) == 1
+
+
+async def test_a_flood_of_reports_leaves_the_connections_to_everybody_else(database_url: str) -> None:
+    """All reports lock the operators, so they follow each other: those that wait do it without a connection."""
+    async with open_world(database_url, pool_size=3) as world:
+        subject, others, room = await crowd(world, 8)
+        async with held_up(database_url, subject.user_id):
+            attempts = asyncio.gather(*(world.report(each, room, subject) for each in others))
+            await world.until_blocked(1)
+            for number in range(3):
+                async with asyncio.timeout(20):
+                    await world.join(await world.user(f"Person {number}"))
+        assert {result["__typename"] for result in await attempts} == {"ReportUserSuccess"}
+        (case,) = await cases(world, subject)
+        assert len(await gathered(world, case)) == 8

@@ -14,7 +14,7 @@ import pytest
 from api.admission import Admission
 from domain.errors import Forbidden, Suspended
 from domain.events import MatchEnded, MemberLeft, QueueLeft, UserSuspended
-from domain.identity import Caller, OperatorRole, SessionScope, SignedIn, scope_under, sign_in_anonymously
+from domain.identity import Caller, Grant, OperatorRole, SessionScope, SignedIn, scope_under, sign_in_anonymously
 from domain.matchmaking.commit import NewMatch, Refusal, Refused
 from domain.matchmaking.ticket import QueueLeaveReason
 from domain.ports import Transact, UnitOfWork
@@ -22,9 +22,11 @@ from domain.rooms.room import MatchEndReason, MemberLeaveReason
 from domain.safety.case import AccountWarning
 from domain.safety.suspending import lock_subject, suspend
 from domain.safety.suspension import SuspensionScope
+from tests.counting import statements
 from tests.locks import held_up
 from tests.sentences import sentence, sentenced
 from tests.streams import follow, streaming, subscribe
+from tests.waiting import until
 from tests.world import NETWORK, START, Clock, World, open_world
 
 T = TypeVar("T")
@@ -288,13 +290,104 @@ async def test_an_account_that_is_made_while_the_suspension_is_written_knows_of_
     signing_in: list[asyncio.Task[SignedIn]] = []
 
     async def work(uow: UnitOfWork) -> None:
-        subject = await lock_subject(uow, ada.user_id)
+        subject = await lock_subject(uow, ada.user_id, world.clock())
         signing_in.append(asyncio.create_task(sign_in(world, world.database.transact, made.device_token)))
         await world.until_blocked()
         await suspend(uow, subject, sentence(world, ada), now=world.clock())
 
     await world.database.transact(work)
     assert (await signing_in[0]).grant.session.scope is SessionScope.APPEAL_ONLY
+
+
+async def flooded(world: World, device_token: str, count: int) -> None:
+    """So many more accounts of the device, which nobody uses any more."""
+    for _ in range(count):
+        await world.sign_in(device_token=device_token, network=str(uuid4()))
+    world.clock.forward(minutes=30)
+
+
+async def test_a_device_with_any_number_of_accounts_is_suspended_by_a_dozen_statements(world: World) -> None:
+    """Whoever makes thousands of accounts to hide among them must not be the one who cannot be suspended: only what can do anything
+    is locked and told, and the next sign-in or refresh knows of it.
+    """
+    asked: list[list[str]] = []
+    for count in (0, 40):
+        ada, made = await signed_in(world)
+        idle, of_idle = await signed_in(world, made.device_token)
+        await flooded(world, made.device_token, count)
+        await world.connect(ada)
+        with statements(world.database.engine) as those:
+            await sentenced(world, ada)
+        asked.append(those)
+        assert [type(event) for event in await world.told(ada)] == [UserSuspended]
+        assert await world.told(idle) == []
+        assert (await world.refresh(of_idle.grant.refresh_token)).session.scope is SessionScope.APPEAL_ONLY
+    assert len(asked[0]) == len(asked[1])
+    assert len(asked[1]) <= 12
+
+
+async def test_signing_in_without_end_does_not_put_off_a_suspension(world: World) -> None:
+    """Two loops on one device: each waits for its turn, and so does who suspends, who has every account that was made before."""
+    ada, made = await signed_in(world)
+    over, signed = asyncio.Event(), list[SignedIn]()
+
+    async def loop(number: int) -> None:
+        while not over.is_set():
+            signed.append(await world.sign_in(device_token=made.device_token, network=f"{number}.{len(signed)}"))
+
+    loops = [asyncio.create_task(loop(number)) for number in range(2)]
+    await until(lambda: len(signed) > 5)
+    await world.database.transact(partial(_suspended_at_once, world, ada))
+    before = len(signed)
+    await until(lambda: len(signed) > before + 5)
+    over.set()
+    await asyncio.gather(*loops)
+    for each in signed:
+        standing = await world.admission.standing(world.caller(each.grant))
+        assert standing is not None
+        assert standing.scope is SessionScope.APPEAL_ONLY
+
+
+async def _suspended_at_once(world: World, who: Caller, uow: UnitOfWork) -> None:
+    """By a single attempt."""
+    subject = await lock_subject(uow, who.user_id, world.clock())
+    await suspend(uow, subject, sentence(world, who), now=world.clock())
+
+
+async def test_a_session_that_is_renewed_while_the_suspension_is_written_knows_of_it(world: World) -> None:
+    """An account that could do nothing, and is not locked for that, comes back in the same moment."""
+    ada, made = await signed_in(world)
+    _, of_idle = await signed_in(world, made.device_token)
+    world.clock.forward(minutes=30)
+    renewing: list[asyncio.Task[Grant]] = []
+
+    async def work(uow: UnitOfWork) -> None:
+        subject = await lock_subject(uow, ada.user_id, world.clock())
+        assert subject.accounts == {ada.user_id}
+        renewing.append(asyncio.create_task(world.refresh(of_idle.grant.refresh_token)))
+        await world.until_blocked()
+        await suspend(uow, subject, sentence(world, ada), now=world.clock())
+
+    await world.database.transact(work)
+    assert (await renewing[0]).session.scope is SessionScope.APPEAL_ONLY
+
+
+async def test_an_account_that_only_has_a_token_takes_no_place_while_the_suspension_is_written(world: World) -> None:
+    """It sits nowhere and has no socket, but may join at any moment: it is locked with the others."""
+    ada, made = await signed_in(world)
+    cleo, _ = await signed_in(world, made.device_token)
+    world.clock.forward(minutes=14)
+    joining: list[asyncio.Task[object]] = []
+
+    async def work(uow: UnitOfWork) -> None:
+        subject = await lock_subject(uow, ada.user_id, world.clock())
+        joining.append(asyncio.create_task(world.join(cleo)))
+        assert cleo.user_id in subject.accounts
+        await suspend(uow, subject, sentence(world, ada), now=world.clock())
+
+    await world.database.transact(work)
+    with pytest.raises(Suspended):
+        await joining[0]
 
 
 # ------------------------------------------------------------------------------------------ the matcher's commit

@@ -27,7 +27,7 @@ from api.networks import network_of
 from api.operation_rates import NoRates, Requester
 from api.turns import Turns
 from domain.errors import RateLimited
-from schema.execution.documents import Rejected
+from schema.execution.documents import Rejected, Unknown
 from schema.execution.errors import failure, told
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class GraphQLHTTP:
             raise refuse(406, f"The answer is {MODERN}, {CLASSIC}, {EVENT_STREAM} or {MULTIPART}: accept one of them.")
         operation = from_url(request, self.body) if request.method == "GET" else await from_body(request, self.body)
         caller, expired = await self._admit(request)
-        prepared = self._prepare(
+        prepared = await self._prepare(
             Requester(self.rates, caller.user_id if caller else None, network_of(request)), operation
         )
         # A client that puts its token on everything puts the expired one on `refreshSession`.
@@ -138,11 +138,12 @@ class GraphQLHTTP:
         except TokenRefused:
             raise unauthenticated("The access token is not valid.") from None
 
-    def _prepare(self, requester: Requester, operation: Operation) -> Prepared:
+    async def _prepare(self, requester: Requester, operation: Operation) -> Prepared:
+        name, variables = operation.name, operation.variables
         try:
-            prepared = requester.prepare(
-                self.engine, operation.query, operation.extensions, operation.name, operation.variables
-            )
+            prepared = requester.find(self.engine, operation.query, operation.extensions, name, variables)
+            if isinstance(prepared, Unknown):
+                prepared = await requester.learn(self.engine, prepared, name, variables, held=operation.size)
         except RateLimited as limited:
             raise too_many(limited) from None
         if isinstance(prepared, Rejected):

@@ -28,6 +28,8 @@ class Operation:
     variables: dict[str, Any] | None
     name: str | None
     extensions: dict[str, Any] | None
+    size: int
+    """Bytes of what was sent."""
 
     def take_variables(self) -> dict[str, Any] | None:
         """The client's variables, once, and the end of all else that it sent: 1 MiB can spell several, and a stream lives for
@@ -54,7 +56,7 @@ def from_url(request: Request, limits: BodyLimits) -> Operation:
     for name in ("variables", "extensions"):
         if name in fields:
             fields[name] = _json(fields[name].encode(errors="surrogatepass"), name, limits.values)
-    return _operation(fields)
+    return _operation(fields, len(request.url.query))
 
 
 async def from_body(request: Request, limits: BodyLimits) -> Operation:
@@ -68,7 +70,7 @@ async def from_body(request: Request, limits: BodyLimits) -> Operation:
             body = await _body(request, limits.size)
     except TimeoutError:
         raise refuse(408, "The body took too long to arrive.", connection="close") from None
-    return _operation(_json(body, "The body", limits.values))
+    return _operation(_json(body, "The body", limits.values), len(body))
 
 
 async def _body(request: Request, most: int) -> bytes:
@@ -96,7 +98,7 @@ def _json(text: bytes, what: str, most: int) -> object:
         raise refuse(400, f"{what} is not JSON in UTF-8.") from None
 
 
-def _operation(request: object) -> Operation:
+def _operation(request: object, size: int) -> Operation:
     """A request of the draft's shape, or the refusal that says where it is not."""
     if isinstance(request, list):
         raise refuse(400, "Batching is off: send one operation in a request.")
@@ -112,4 +114,4 @@ def _operation(request: object) -> Operation:
         raise refuse(400, "operationName must be a string.")
     if variables is not None and not isinstance(variables, dict):
         raise refuse(400, "variables must be an object.")
-    return Operation(query, variables, name, extensions)
+    return Operation(query, variables, name, extensions, size)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from api.connections.outlet import Outlet
     from api.graphql_ws.messages import Subscribe
     from api.operation_rates import Requester
-    from schema.execution.documents import Prepared
+    from schema.execution.documents import Prepared, Unknown
     from schema.execution.execute import Engine, Result
 
 
@@ -91,19 +91,31 @@ class Operations:
     def __len__(self) -> int:
         return len(self._live)
 
-    def start(self, frame: Subscribe) -> bytes | None:
-        """Begin an operation, or give the `error` frame that says why not. Raises `Refused` if the ID is taken.
-
-        Queries and mutations that have not to wait are over on return.
-        """
+    def find(self, frame: Subscribe) -> Prepared | Rejected | Unknown:
+        """What the frame asks to begin, for `start`, or for `learn` first. Raises `Refused` if the ID is taken."""
         if frame.id in self._live:
             raise Refused(Close.DUPLICATE_ID, f"Subscriber for {frame.id} already exists")
         try:
-            prepared = self._requester.prepare(
+            return self._requester.find(
                 self._engine, frame.query, frame.extensions, frame.operation_name, frame.variables
             )
         except RateLimited as limited:
-            return error_frame(frame.id, [told(limited)])
+            return Rejected([told(limited)])
+
+    async def learn(self, frame: Subscribe, unknown: Unknown) -> Prepared | Rejected:
+        """For `start`, once it is prepared. The next frame is to wait for it: it must not overtake this one."""
+        try:
+            return await self._requester.learn(
+                self._engine, unknown, frame.operation_name, frame.variables, held=frame.size
+            )
+        except RateLimited as limited:
+            return Rejected([told(limited)])
+
+    def start(self, frame: Subscribe, prepared: Prepared | Rejected) -> bytes | None:
+        """Begin an operation, or give the `error` frame that says why not.
+
+        Queries and mutations that have not to wait are over on return.
+        """
         if isinstance(prepared, Rejected):
             return error_frame(frame.id, prepared.errors)
         operation = _Operation(frame, prepared)

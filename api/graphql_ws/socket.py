@@ -19,6 +19,7 @@ from api.json_values import spells_more
 from api.networks import network_of
 from api.operation_rates import Requester
 from api.uvicorn_protocol import Disconnected
+from schema.execution.documents import Unknown
 from schema.execution.errors import told
 
 if TYPE_CHECKING:
@@ -142,10 +143,13 @@ class GraphQLSocket:
             case Subscribe():
                 if self._operations is None:
                     raise Refused(Close.UNAUTHORIZED, "Unauthorized")
+                prepared = self._operations.find(frame)
+                if isinstance(prepared, Unknown):
+                    prepared = await self._operations.learn(frame, prepared)
                 # What is begun in here may close the socket: then this task is not to be cancelled, it looks at the verdict next.
                 reader, self._reader = self._reader, None
                 try:
-                    error = self._operations.start(frame)
+                    error = self._operations.start(frame, prepared)
                 finally:
                     self._reader = reader
                 if error is not None:
@@ -166,7 +170,10 @@ class GraphQLSocket:
             frame = self._parsed(text)
             if type(frame) is not Subscribe:
                 return False
-            error = self._operations.start(frame)
+            prepared = self._operations.find(frame)
+            if isinstance(prepared, Unknown):
+                return False  # The reader waits for it, and what comes behind it for the reader.
+            error = self._operations.start(frame, prepared)
             if error is not None:
                 self._outlet.write(error)
         except Refused as refused:

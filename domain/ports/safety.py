@@ -33,8 +33,8 @@ class Suspensions(Protocol):
     async def applying(self, suspension_id: UUID, user_id: UUID) -> Suspension | None:
         """The suspension, if it is the user's or their device's, past ones included."""
 
-    async def bound(self, suspension_id: UUID) -> Sequence[UUID]:
-        """Whom it restricts while it lasts: its subject, and the accounts of the device."""
+    async def device_of(self, suspension_id: UUID) -> UUID | None:
+        """The device that it binds, if it binds one."""
 
     async def get(self, suspension_id: UUID) -> Suspension | None: ...
     async def of_case(self, case_id: UUID) -> Sequence[Suspension]:
@@ -122,6 +122,9 @@ class Cases(Protocol):
     async def warn(self, warning: AccountWarning) -> None: ...
     async def warnings(self, user_id: UUID, limit: int = 50) -> Sequence[AccountWarning]:
         """The user's, the newest first."""
+
+    async def device_warnings(self, user_id: UUID, limit: int = 50) -> Sequence[AccountWarning]:
+        """The user's and those of the other accounts of their device, the newest first."""
 
 
 class Appeals(Protocol):

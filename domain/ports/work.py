@@ -43,8 +43,8 @@ class Users(Protocol):
     async def device_of(self, user_id: UUID) -> UUID | None:
         """The device that the user signed in from. Of a deleted account for 25 hours, and while a case about it is undecided."""
 
-    async def same_device(self, user_id: UUID) -> Sequence[UUID]:
-        """The user and all other accounts of the device that it signed in from."""
+    async def able(self, device_id: UUID, since: datetime) -> frozenset[UUID]:
+        """Accounts of the device that are there, wait, hold a seat, or were given tokens since: all others can do nothing."""
 
     async def rename(self, user_id: UUID, display_name: str) -> User | None:
         """Returns the renamed user, None when there is none."""
@@ -53,10 +53,14 @@ class Users(Protocol):
 class Devices(Protocol):
     """Devices, known by a keyed hash of the token that they were given."""
 
-    async def find(self, token_hash: bytes) -> UUID | None: ...
+    async def find(self, token_hash: bytes) -> UUID | None:
+        """The device of that token, locked as by `lock`."""
+
     async def add(self, device_id: UUID, token_hash: bytes, now: datetime) -> None: ...
     async def lock(self, device_id: UUID) -> None:
-        """Lets nobody make an account on it before the unit has ended, and waits for whoever is at that. Behind all heads."""
+        """Lets nobody sign in or renew a session on it before the unit has ended, and waits for whoever is at that: one after
+        the other, in their order. Before all rooms and heads.
+        """
 
 
 class Sessions(Protocol):
@@ -65,7 +69,7 @@ class Sessions(Protocol):
     async def add(self, session: Session) -> None: ...
     async def get(self, session_id: UUID) -> Session | None: ...
     async def user_of(self, token_hash: bytes) -> UUID | None:
-        """Whose token it is."""
+        """Whose token it is; the device that they signed in from is locked, as by `Devices.lock`."""
 
     async def lock_by_token(self, token_hash: bytes) -> tuple[Session, RefreshToken] | None:
         """The token and its session, the session row locked: uses of one family's tokens follow each other."""
@@ -93,6 +97,9 @@ class Tickets(Protocol):
     """Places in the queue."""
 
     async def waiting(self, user_id: UUID) -> Ticket | None: ...
+    async def waiting_of(self, user_ids: Collection[UUID]) -> Sequence[Ticket]:
+        """All that wait of these users."""
+
     async def of_room(self, room_id: UUID, user_id: UUID) -> Ticket | None:
         """The ticket with which the user came into that match."""
 
@@ -168,6 +175,9 @@ class Rooms(Protocol):
 
     async def held_ids(self, user_id: UUID) -> frozenset[UUID]:
         """The IDs of those, without a look at who else is or was in them."""
+
+    async def held_ids_of(self, user_ids: Collection[UUID]) -> frozenset[UUID]:
+        """The IDs of open rooms in which any of these users holds a seat."""
 
     async def add(self, room: Room, invite_hash: bytes) -> None:
         """Opens an INVITE room with the members that it has."""

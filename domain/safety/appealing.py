@@ -13,21 +13,21 @@ from domain.rooms.holding import persistently
 from domain.safety import audit
 from domain.safety.appeal import LONGEST_STATEMENT, Appeal, AppealStatus
 from domain.safety.audit import Action
+from domain.safety.bench import bench_of, locked_case
 from domain.safety.case import CaseDecision, CaseStatus
-from domain.safety.judging import LONGEST_REASON, check_impartial
+from domain.safety.judging import LONGEST_REASON
 from domain.safety.lifting import Lifting, lift
 from domain.safety.operators import acting
 from domain.safety.report import ReportStatus
 from domain.safety.suspending import lock_subject, tell_operators
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
     from uuid import UUID
 
-    from domain.identity import User
     from domain.ports import Clock, RateLimits, Transact, UnitOfWork
+    from domain.safety.bench import Bench
     from domain.safety.case import Case
-    from domain.safety.suspending import Subject
     from domain.safety.suspension import Suspension
 
 APPEALS_OF_USER: Final = 10
@@ -36,10 +36,8 @@ APPEALS_PERIOD: Final = timedelta(days=1)
 
 APPEALED: Final = "This suspension was appealed against before: read what became of it."
 SUPERSEDED: Final = "The case was decided since: appeal against what was decided."
-BUSY: Final = "Somebody else is at this case: read it again."
 DECIDED: Final = "This appeal is decided: read it again."
 YOUR_DECISION: Final = "You decided the case: somebody else looks a second time."
-NOT_YOURS_TO_JUDGE: Final = "It restricts you, or you appealed against it: somebody else judges it."
 NOT_YOURS_TO_LIFT: Final = "Another operator decided it: an ADMIN lifts it."
 
 
@@ -54,18 +52,6 @@ class Judgement:
     def status(self) -> AppealStatus:
         """What becomes of the appeal."""
         return AppealStatus.OVERTURNED if self.overturn else AppealStatus.UPHELD
-
-
-@dataclass(frozen=True, slots=True)
-class _Bench:
-    """All that is under lock while a suspension is judged, as it is now."""
-
-    operator: User
-    subject: Subject
-    suspension: Suspension
-    bound: Collection[UUID]
-    """Whom the suspension restricts: also accounts of the device of somebody who has deleted theirs."""
-    case: Case | None
 
 
 async def appeal_suspension(
@@ -104,8 +90,8 @@ async def _appeal(
     suspension = await uow.suspensions.applying(suspension_id, user_id)
     if suspension is None or suspension.case_id is None:
         raise NotFound
-    subject = await lock_subject(uow, suspension.user_id, also=(user_id,))
-    case = await _locked_case(uow, suspension.case_id)
+    subject = await lock_subject(uow, suspension.user_id, clock(), also=(user_id,))
+    case = await locked_case(uow, suspension.case_id)
     if await uow.appeals.of_suspension(suspension_id) is not None:
         raise Conflict(APPEALED)
     if suspension.automated and case.decision is not None:
@@ -152,7 +138,7 @@ async def _decide(
     known = await uow.appeals.get(appeal_id)
     if known is None:
         raise NotFound
-    bench = await _bench(uow, operator_id, known.suspension_id, also=(known.user_id,))
+    bench = await bench_of(uow, operator_id, known.suspension_id, clock(), also=(known.user_id,))
     appeal, case = await uow.appeals.get(appeal_id), bench.case
     if appeal is None or case is None:
         raise NotFound
@@ -160,7 +146,7 @@ async def _decide(
         if (appeal.decided_by, appeal.status, appeal.reason) == (operator_id, judgement.status, judgement.reason):
             return case
         raise Conflict(DECIDED)
-    await _check_impartial(uow, bench, appeal)
+    await bench.check_impartial(uow, appeal)
     if case.decided_by == operator_id:
         raise NotAllowed(YOUR_DECISION)
     lifting = Lifting(operator_id, judgement.reason, clock())
@@ -216,10 +202,10 @@ async def _lift(
 ) -> Suspension:
     await acting(uow, operator_id)
     reason = _reason(reason)
-    bench = await _bench(uow, operator_id, suspension_id)
+    bench = await bench_of(uow, operator_id, suspension_id, clock())
     suspension, case = bench.suspension, bench.case
     appeal = await uow.appeals.of_suspension(suspension_id)
-    await _check_impartial(uow, bench, appeal)
+    await bench.check_impartial(uow, appeal)
     own = suspension.automated or (case is not None and case.decided_by == operator_id)
     if bench.operator.operator_role is not OperatorRole.ADMIN and not own:
         raise NotAllowed(NOT_YOURS_TO_LIFT)
@@ -229,7 +215,7 @@ async def _lift(
     if case is not None and case.status is CaseStatus.APPEALED:
         await _overturn(uow, bench, case, lifting)
     else:
-        await lift(uow, suspension, bench.bound, lifting)
+        await lift(uow, suspension, bench.subject.accounts, lifting)
     await audit.record(
         uow,
         new_id(),
@@ -244,12 +230,12 @@ async def _lift(
     return replace(suspension, lifted_at=lifting.at)
 
 
-async def _overturn(uow: UnitOfWork, bench: _Bench, case: Case, lifting: Lifting) -> Case:
+async def _overturn(uow: UnitOfWork, bench: Bench, case: Case, lifting: Lifting) -> Case:
     """Takes back all that the case brought. One that nobody had judged yet, since only a rule had acted, is judged by this."""
     for suspension in await uow.suspensions.of_case(case.id):
         # Also what has run out, so that the ladder does not count it.
         if suspension.id == bench.suspension.id or suspension.active(lifting.at):
-            await lift(uow, suspension, bench.bound, lifting)
+            await lift(uow, suspension, bench.subject.accounts, lifting)
     await uow.reports.close(case.id, ReportStatus.DISMISSED)
     overturned = replace(case, status=CaseStatus.OVERTURNED, claimed_by=None, claim_expires_at=None)
     if case.decision is None:
@@ -262,34 +248,6 @@ async def _overturn(uow: UnitOfWork, bench: _Bench, case: Case, lifting: Lifting
         )
     await uow.cases.save(overturned)
     return overturned
-
-
-async def _bench(uow: UnitOfWork, operator_id: UUID, suspension_id: UUID, also: Collection[UUID] = ()) -> _Bench:
-    """Locks all that a judgement of the suspension may touch. Raises `Forbidden`, `NotFound`, `Conflict`, and `Overtaken`."""
-    known = await uow.suspensions.get(suspension_id)
-    if known is None:
-        raise NotFound
-    bound = frozenset(await uow.suspensions.bound(suspension_id))
-    subject = await lock_subject(uow, known.user_id, also=(operator_id, *bound, *also))
-    operator = await acting(uow, operator_id)
-    case = None if known.case_id is None else await _locked_case(uow, known.case_id)
-    suspension = await uow.suspensions.get(suspension_id)
-    return _Bench(operator, subject, suspension or known, bound | subject.accounts, case)
-
-
-async def _locked_case(uow: UnitOfWork, case_id: UUID) -> Case:
-    case = await uow.cases.lock(case_id)
-    if case is None:
-        raise Conflict(BUSY)
-    return case
-
-
-async def _check_impartial(uow: UnitOfWork, bench: _Bench, appeal: Appeal | None) -> None:
-    operator_id = bench.operator.id
-    if operator_id in bench.bound or (appeal is not None and appeal.user_id == operator_id):
-        raise NotAllowed(NOT_YOURS_TO_JUDGE)
-    if bench.case is not None:
-        await check_impartial(uow, operator_id, bench.case)
 
 
 def _reason(text: str) -> str:

@@ -110,7 +110,7 @@ async def evidence_of(
 
 
 async def _files(uow: UnitOfWork, cases: Sequence[Case], now: datetime) -> list[CaseFile]:
-    """By three queries, however many there are."""
+    """By three queries, however many there are. Without those that retention deletes in between, with their subjects."""
     if not cases:
         return []
     ids = [case.id for case in cases]
@@ -123,12 +123,13 @@ async def _files(uow: UnitOfWork, cases: Sequence[Case], now: datetime) -> list[
         CaseFile(
             case=case,
             subject=users[case.subject_id],
-            claimed_by=None if case.claimed_by is None else users[case.claimed_by],
-            decided_by=None if case.decided_by is None else users[case.decided_by],
+            claimed_by=None if case.claimed_by is None else users.get(case.claimed_by),
+            decided_by=None if case.decided_by is None else users.get(case.decided_by),
             suspension=_shown(suspensions.get(case.id, ())),
             appeal=appeals.get(case.id),
         )
         for case in standing
+        if case.subject_id in users
     ]
 
 

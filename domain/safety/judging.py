@@ -101,7 +101,7 @@ async def claim_case(
 
 
 async def _claim(uow: UnitOfWork, operator_id: UUID, case_id: UUID, new_id: Callable[[], UUID], clock: Clock) -> Case:
-    subject, _, case = await _locked(uow, operator_id, case_id)
+    subject, _, case = await _locked(uow, operator_id, case_id, clock())
     now = clock()
     try:
         await check_impartial(uow, operator_id, case)
@@ -141,7 +141,7 @@ async def _decide(  # noqa: PLR0917  # as `decide_case` has them
 ) -> Case:
     await acting(uow, operator_id)
     verdict = verdict.checked()
-    subject, operator, case = await _locked(uow, operator_id, case_id)
+    subject, operator, case = await _locked(uow, operator_id, case_id, clock())
     now = clock()
     if case.decided_by == operator_id and await _decided_so(uow, case, verdict):
         return case
@@ -200,13 +200,13 @@ def told_category(named: Iterable[Iterable[ReportCategory]]) -> ReportCategory |
     return most if counts[most] >= ENOUGH_REPORTERS else None
 
 
-async def _locked(uow: UnitOfWork, operator_id: UUID, case_id: UUID) -> tuple[Subject, User, Case]:
+async def _locked(uow: UnitOfWork, operator_id: UUID, case_id: UUID, now: datetime) -> tuple[Subject, User, Case]:
     """The subject, the operator and the case under lock. Whoever is no operator locks nobody."""
     await acting(uow, operator_id)
     known = await uow.cases.get(case_id)
     if known is None:
         raise NotFound("There is no such case.")
-    subject = await lock_subject(uow, known.subject_id, also=(operator_id,))
+    subject = await lock_subject(uow, known.subject_id, now, also=(operator_id,))
     operator = await acting(uow, operator_id)
     case = await uow.cases.lock(case_id)
     if case is None:
@@ -257,7 +257,7 @@ async def _length(
     uow: UnitOfWork, subject: Subject, operator: User, wanted: Duration | None, now: datetime
 ) -> timedelta | None:
     """How long the suspension lasts; None is for good. Other accounts of the device stand on the same ladder."""
-    warnings = [warning for user_id in sorted(subject.accounts) for warning in await uow.cases.warnings(user_id)]
+    warnings = await uow.cases.device_warnings(subject.user_id)
     due = ladder.next_suspension(ladder.rungs(warnings, await uow.suspensions.of(subject.user_id)), now)
     if wanted is None:
         return due

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from domain import characters
 from domain.errors import InvalidInput, Unauthenticated
+from domain.events import MatchEnded
 from domain.franking import COMMITMENT_BYTES, LONGEST_PLAINTEXT, OPENING_KEY_BYTES, Finding, examine
 from domain.paging import Listed, page_size
 from domain.rooms.holding import Overtaken, persistently
 from domain.rooms.leaving import give_up
-from domain.rooms.room import MemberLeaveReason, RoomKind
+from domain.rooms.room import MatchEndReason, MemberLeaveReason, RoomKind
 from domain.safety import audit, rules
 from domain.safety.acquaintance import shared_seat
 from domain.safety.audit import Action
@@ -23,14 +24,13 @@ from domain.safety.suspending import lock_subject, suspend, tell_operators
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
     from uuid import UUID
 
     from domain.franking import Disclosure
     from domain.identity import User
     from domain.paging import Place
-    from domain.ports import Clock, FrankingKeys, RateLimits, Secrets, Transact, UnitOfWork
-    from domain.rooms.room import Member
+    from domain.ports import Clock, FrankingKeys, OneByOne, RateLimits, Secrets, Transact, UnitOfWork
+    from domain.rooms.room import Member, Room
     from domain.safety.rules import Hold
     from domain.safety.suspending import Subject
     from domain.safety.suspension import ReportCategory
@@ -40,6 +40,8 @@ REPORTS_OF_NETWORK: Final = 60
 """At once, and in `REPORTS_PERIOD` from then on; a repeat is free. Few meet twenty people an hour who are worse than a skip, and a
 network is many people: what it lacks is back after a minute."""
 REPORTS_PERIOD: Final = timedelta(hours=1)
+SENT: Final = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+"""Between these is whatever a client can mean by the time of a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ async def report_user(
     secrets: Secrets,
     keys: FrankingKeys,
     *,
+    one_by_one: OneByOne,
     user_id: UUID,
     network: str,
     complaint: Complaint,
@@ -88,14 +91,19 @@ async def report_user(
     first, met, own = await read(lambda uow: _look(uow, user_id, complaint.member_id, clock()))
     if first is not None:
         return first
-    await limits.take(f"reports:{user_id}", burst=REPORTS_OF_USER, period=REPORTS_PERIOD)
     of_network = f"reports_of_network:{secrets.digest('network', network).hex()}"
+    # What others of the network used up costs the user nothing, nor the network what the user did.
+    await limits.check(of_network, burst=REPORTS_OF_NETWORK, period=REPORTS_PERIOD)
+    await limits.take(f"reports:{user_id}", burst=REPORTS_OF_USER, period=REPORTS_PERIOD)
     await limits.take(of_network, burst=REPORTS_OF_NETWORK, period=REPORTS_PERIOD)
     now = clock()
     findings = [examine(disclosure, met, own, keys, now) for disclosure in complaint.evidence]
-    return await persistently(
-        transact, lambda uow: _take(uow, user_id, complaint, findings, cooldown=cooldown, new_id=new_id, clock=clock)
-    )
+    # All of them lock the operators and follow each other anyhow: many at once would wait with every connection of the worker.
+    async with one_by_one.turn("reports"):
+        return await persistently(
+            transact,
+            lambda uow: _take(uow, user_id, complaint, findings, cooldown=cooldown, new_id=new_id, clock=clock),
+        )
 
 
 async def reports_of(uow: UnitOfWork, user_id: UUID, first: int, after: Place | None, most: int) -> Listed[Report]:
@@ -119,6 +127,9 @@ def _check_form(field: str, disclosure: Disclosure) -> None:
         raise InvalidInput(f"{field}.plaintext", "It holds half of a surrogate pair.") from None
     if size > LONGEST_PLAINTEXT:
         raise InvalidInput(f"{field}.plaintext", f"At most {LONGEST_PLAINTEXT // 1024} KiB in UTF-8.")
+    # A database may know the first and the last moment of a calendar as no time at all.
+    if not SENT[0] <= disclosure.sent_at < SENT[1]:
+        raise InvalidInput(f"{field}.sentAt", "A time from 1970 on, and before 9999.")
 
 
 async def _look(uow: UnitOfWork, user_id: UUID, member_id: UUID, now: datetime) -> tuple[Report | None, Member, Member]:
@@ -138,7 +149,7 @@ async def _take(
     clock: Clock,
 ) -> Report:
     room, met, _ = await shared_seat(uow, user_id, complaint.member_id, clock())
-    subject = await lock_subject(uow, met.user_id, rooms=(room.id,), also=(user_id,))
+    subject = await lock_subject(uow, met.user_id, clock(), rooms=(room.id,), also=(user_id,))
     first = await uow.reports.find(user_id, subject.user_id, room.id)
     if first is not None:
         return first
@@ -162,9 +173,11 @@ async def _take(
         created_at=now,
     )
     await uow.reports.add(report, _disclosed(report.id, complaint, findings))
-    subject = await _part(uow, subject, user_id, cooldown, now)
     hold = hold_due(charges, now)
-    if hold is not None and not hold.outlasted(await uow.suspensions.of(subject.user_id), now):
+    if hold is not None and hold.outlasted(await uow.suspensions.of(subject.user_id), now):
+        hold = None
+    subject = await _part(uow, subject, user_id, cooldown, held=hold is not None, now=now)
+    if hold is not None:
         await _hold(uow, subject, case, hold, new_id=new_id, now=now)
     tell_operators(uow, subject, case.id)
     return report
@@ -203,7 +216,9 @@ def _disclosed(report_id: UUID, complaint: Complaint, findings: Sequence[Finding
     ]
 
 
-async def _part(uow: UnitOfWork, subject: Subject, user_id: UUID, cooldown: timedelta, now: datetime) -> Subject:
+async def _part(
+    uow: UnitOfWork, subject: Subject, user_id: UUID, cooldown: timedelta, *, held: bool, now: datetime
+) -> Subject:
     """Ends a match of the two, wherever they met, and keeps them apart as a skip does. Returns the subject as they sit then."""
     if cooldown:
         await uow.bars.raise_bar(user_id, subject.user_id, "COOLDOWN", now + cooldown)
@@ -211,8 +226,22 @@ async def _part(uow: UnitOfWork, subject: Subject, user_id: UUID, cooldown: time
     for room in subject.rooms:
         seat = room.held_seat_of(user_id)
         together = room.kind is RoomKind.MATCH and seat is not None and room.holds(subject.user_id)
-        rooms.append(await give_up(uow, room, seat, MemberLeaveReason.LEFT, now=now) if together and seat else room)
+        rooms.append(await _ended(uow, room, seat, held=held, now=now) if together and seat else room)
     return replace(subject, rooms=rooms)
+
+
+async def _ended(uow: UnitOfWork, match: Room, reporter: Member, *, held: bool, now: datetime) -> Room:
+    """The match as it is once the reporter has left it. Whoever is held by the report is told what they would be told beside
+    anybody else: a partner who left in that moment would be the one who reported.
+    """
+    if not held:
+        return await give_up(uow, match, reporter, MemberLeaveReason.LEFT, now=now)
+    await uow.rooms.close(match.id, now)
+    uow.append(reporter.user_id, MatchEnded(match.id, MatchEndReason.YOU_LEFT))
+    for subject in match.others(reporter.user_id):
+        uow.append(subject.user_id, MatchEnded(match.id, MatchEndReason.YOU_WERE_SUSPENDED))
+    (closed,) = await uow.rooms.get_many((match.id,))
+    return closed
 
 
 async def _hold(

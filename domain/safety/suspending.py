@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from domain.events import CaseChanged, UserSuspended
 from domain.matchmaking.ending import end_match, end_ticket
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from domain.safety.suspension import Suspension
 
 
+TOKENS_ACT_FOR: Final = timedelta(minutes=20)
+"""Whoever was given no tokens for so long can do nothing before they renew them: an access token is good for fifteen minutes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A user under lock, with all that a suspension of them takes: the accounts of their device, and where those sit."""
@@ -30,33 +35,40 @@ class Subject:
     user_id: UUID
     device_id: UUID | None
     accounts: frozenset[UUID]
+    """Theirs, and those of the device that can do anything; thousands more may have been made on it and left."""
     rooms: Sequence[Room]
     operators: Sequence[UUID]
     """Locked too: they are told of what happens in the case."""
 
 
 async def lock_subject(
-    uow: UnitOfWork, user_id: UUID, *, rooms: Iterable[UUID] = (), also: Iterable[UUID] = ()
+    uow: UnitOfWork,
+    user_id: UUID,
+    now: datetime,
+    *,
+    device_id: UUID | None = None,
+    rooms: Iterable[UUID] = (),
+    also: Iterable[UUID] = (),
 ) -> Subject:
-    """Locks the rooms of all accounts of the user's device and `rooms`, then the heads of these accounts, of all operators and of
-    `also`, and then the device, on which no further account is made meanwhile.
+    """Locks `device_id`, the user's when it is None, on which nobody signs in meanwhile or renews a session; then the rooms of all
+    accounts of the device that can do anything, and `rooms`; then the heads of these accounts, of all operators and of `also`.
 
-    Which rooms these are is read before, because rooms come before heads in the lock order. Raises `Overtaken` when a seat was
-    taken, an account made, or an operator added in between: run it with `persistently`.
+    However many accounts were made on the device, it takes a dozen statements. Which rooms these are is read before they are
+    locked. Raises `Overtaken` when a seat was taken or an operator added in between: run it with `persistently`.
     """
-    device_id = await uow.users.device_of(user_id)  # Also of somebody who deleted their account a moment ago.
-    accounts = frozenset(await uow.users.same_device(user_id))
-    operators = await uow.operators.ids()
-    named = frozenset(rooms)
-    held = await _held(uow, accounts)
-    locked = await _locked(uow, held | named, (*accounts, *operators, *also))
+    if device_id is None:
+        device_id = await uow.users.device_of(user_id)  # Also of somebody who deleted their account a moment ago.
+    accounts = frozenset((user_id,))
     if device_id is not None:
         await uow.devices.lock(device_id)
-    overtaken = (
-        await _held(uow, accounts) - held - named
-        or frozenset(await uow.users.same_device(user_id)) - accounts
-        or frozenset(await uow.operators.ids()) - frozenset(operators)
-    )
+        accounts |= await uow.users.able(device_id, now - TOKENS_ACT_FOR)
+    operators = await uow.operators.ids()
+    named = frozenset(rooms)
+    held = await uow.rooms.held_ids_of(accounts)
+    locked = await _locked(uow, held | named, (*accounts, *operators, *also))
+    overtaken = await uow.rooms.held_ids_of(accounts) - held - named or frozenset(
+        await uow.operators.ids()
+    ) - frozenset(operators)
     if overtaken:
         msg = "Seats were taken meanwhile: try again."
         raise Overtaken(msg)
@@ -70,10 +82,8 @@ async def suspend(uow: UnitOfWork, subject: Subject, suspension: Suspension, *, 
     seat as well, and every live socket: their sessions become APPEAL_ONLY.
     """
     await uow.suspensions.add(suspension, subject.device_id)
-    for user_id in sorted(subject.accounts):
-        ticket = await uow.tickets.waiting(user_id)
-        if ticket is not None:
-            await end_ticket(uow, ticket, TicketStatus.CANCELLED, QueueLeaveReason.SUSPENDED)
+    for ticket in await uow.tickets.waiting_of(subject.accounts):
+        await end_ticket(uow, ticket, TicketStatus.CANCELLED, QueueLeaveReason.SUSPENDED)
     for room in subject.rooms:
         await _put_out(uow, room, subject.accounts, suspension.scope, now)
     for user_id in sorted(subject.accounts):
@@ -82,13 +92,10 @@ async def suspend(uow: UnitOfWork, subject: Subject, suspension: Suspension, *, 
 
 
 def tell_operators(uow: UnitOfWork, subject: Subject, case_id: UUID) -> None:
-    """Tells all operators that the case changed."""
+    """Tells all operators that the case changed, but one whom it is about."""
     for operator_id in subject.operators:
-        uow.append(operator_id, CaseChanged(case_id))
-
-
-async def _held(uow: UnitOfWork, accounts: Collection[UUID]) -> frozenset[UUID]:
-    return frozenset().union(*[await uow.rooms.held_ids(user_id) for user_id in accounts])
+        if operator_id != subject.user_id:
+            uow.append(operator_id, CaseChanged(case_id))
 
 
 async def _locked(uow: UnitOfWork, rooms: frozenset[UUID], users: Iterable[UUID]) -> Sequence[Room]:

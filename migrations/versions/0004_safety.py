@@ -232,6 +232,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("lifted_by IS NOT NULL"),
     )
+    op.create_check_constraint(op.f("ck_suspension_rules_end"), "suspension", "NOT automated OR ends_at IS NOT NULL")
     op.create_index(op.f("ix_suspension_case_id"), "suspension", ["case_id"], unique=False)
     op.create_foreign_key(op.f("fk_suspension_case_id"), "suspension", "moderation_case", ["case_id"], ["id"])
     # The database itself refuses: also to a superuser's slip, and to a program that is not this one.
@@ -253,6 +254,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_suspension_case_id"), table_name="suspension")
     op.drop_index("ix_suspension_lifted_by", table_name="suspension", postgresql_where=sa.text("lifted_by IS NOT NULL"))
     op.drop_constraint(op.f("fk_suspension_lifted_by"), "suspension", type_="foreignkey")
+    op.drop_constraint(op.f("ck_suspension_rules_end"), "suspension", type_="check")
     op.drop_column("suspension", "lift_reason")
     op.drop_column("suspension", "lifted_by")
     op.drop_column("suspension", "case_id")

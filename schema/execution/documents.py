@@ -89,6 +89,15 @@ class Rejected:
     """The limit that it is above, if that is why."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Unknown:
+    """A document that is to be prepared first."""
+
+    text: str
+    digest: str | None = None
+    """Under which it is to be kept (`PersistedQueries`)."""
+
+
 class Documents:
     """A bounded store of prepared documents.
 
@@ -129,21 +138,33 @@ class Documents:
 
         Takes at most some tens of milliseconds for the most hostile text (`tests/test_documents.py` holds it to that).
         """
+        known = self.find(text)
+        return self._made(text) if known is None else known
+
+    def find(self, text: str) -> Prepared | Rejected | None:
+        """The document if that takes no time: it is known, or too long to be looked at. Else None."""
         prepared = self._prepared.get(text)
         if prepared is not None:
             self.hits += 1
             return prepared
-        self.misses += 1
-        self.characters += min(len(text), self._limits.length)
-        known = self._rejected.get(text)
-        if known is not None:
-            return self._counted(known)
+        rejected = self._rejected.get(text)
+        if rejected is not None:
+            self._missed(text)
+            return self._counted(rejected)
+        return None if len(text) <= self._limits.length else self._made(text)
+
+    def _made(self, text: str) -> Prepared | Rejected:
+        self._missed(text)
         outcome = self._prepare(text)
         if isinstance(outcome, Prepared):
             self._prepared.put(text, outcome, BYTES_PER_DOCUMENT + len(text) * BYTES_PER_CHARACTER)
             return outcome
         self._rejected.put(text, outcome, len(text))
         return self._counted(outcome)
+
+    def _missed(self, text: str) -> None:
+        self.misses += 1
+        self.characters += min(len(text), self._limits.length)
 
     def affordable(
         self, prepared: Prepared, operation_name: str | None, variables: dict[str, Any] | None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from schema.execution.documents import Prepared, Rejected
+from schema.execution.documents import Prepared, Rejected, Unknown
 from schema.execution.errors import failure
 from schema.execution.lru import SegmentedLru
 
@@ -44,11 +44,15 @@ class PersistedQueries:
         """How many texts are kept."""
         return len(self._texts)
 
-    def prepare(self, text: str | None, extensions: Mapping[str, Any] | None) -> Prepared | Rejected:
-        """What a request runs that has a text, or `persistedQuery`, or both; or why it cannot. Never raises."""
+    def find(self, text: str | None, extensions: Mapping[str, Any] | None) -> Prepared | Rejected | Unknown:
+        """What a request runs that has a text, or `persistedQuery`, or both; or why it cannot. Never raises.
+
+        What is not known is to be prepared, and then to be given to `learned`.
+        """
         persisted = (extensions or {}).get("persistedQuery")
         if persisted is None:
-            return self._documents.prepare(text or "")
+            text = text or ""
+            return self._documents.find(text) or Unknown(text)
         if not isinstance(persisted, dict):
             return _refused("BAD_USER_INPUT", "persistedQuery must be an object.")
         if type(persisted.get("version")) is not int or persisted["version"] != VERSION:
@@ -58,22 +62,27 @@ class PersistedQueries:
             return _refused("BAD_USER_INPUT", "sha256Hash must be a string.")
         return self._known(digest) if text is None else self._registered(digest, text)
 
-    def _known(self, digest: str) -> Prepared | Rejected:
+    def learned(self, unknown: Unknown, outcome: Prepared | Rejected) -> Prepared | Rejected:
+        """The same outcome, its text kept under its hash if it came with one and is valid."""
+        digest = unknown.digest
+        if digest is not None and isinstance(outcome, Prepared) and self._texts.get(digest) is None:
+            self._texts.put(digest, unknown.text, len(unknown.text))
+            self.registered += 1
+        return outcome
+
+    def _known(self, digest: str) -> Prepared | Rejected | Unknown:
         text = self._texts.get(digest)
         if text is None:
             self.misses += 1
             return _refused("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
         self.hits += 1
-        return self._documents.prepare(text)
+        return self._documents.find(text) or Unknown(text)
 
-    def _registered(self, digest: str, text: str) -> Prepared | Rejected:
+    def _registered(self, digest: str, text: str) -> Prepared | Rejected | Unknown:
         if sha256(text.encode(errors="replace")).hexdigest() != digest:
             return _refused("BAD_USER_INPUT", "provided sha does not match query")
-        prepared = self._documents.prepare(text)
-        if isinstance(prepared, Prepared) and self._texts.get(digest) is None:
-            self._texts.put(digest, text, len(text))
-            self.registered += 1
-        return prepared
+        unknown, found = Unknown(text, digest), self._documents.find(text)
+        return unknown if found is None else self.learned(unknown, found)
 
 
 def is_persisted(extensions: Mapping[str, Any] | None) -> TypeGuard[Mapping[str, Any]]:
