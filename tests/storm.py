@@ -33,6 +33,9 @@ from tests.world import Clock, World, open_world
 MATCHERS = 3
 PEOPLE = 30
 SECONDS = 8.0
+ENOUGH_MATCHES = 50
+"""Of the matchers: on a machine that is busy the storm goes on until there are more, for `LONGEST_SECONDS` at most."""
+LONGEST_SECONDS = 40.0
 COOLDOWN = timedelta(milliseconds=300)
 
 HISTORY = """
@@ -99,11 +102,17 @@ async def storm(dsn: str, seed: int) -> Storm:
         people = await servers[0].people(PEOPLE)
         for each in servers:
             await each.matcher.start()
-        ends = asyncio.get_running_loop().time() + SECONDS
+        began = asyncio.get_running_loop().time()
+
+        def lasts() -> bool:
+            age = asyncio.get_running_loop().time() - began
+            few = sum(each.matcher.matches for each in servers) <= ENOUGH_MATCHES
+            return age < SECONDS or (few and age < LONGEST_SECONDS)
+
         chances = random.Random(seed)
-        lives = [_life(user_id, people, servers, random.Random(chances.random()), ends) for user_id in people]
-        killing = asyncio.create_task(_kill(watcher, random.Random(chances.random()), ends))
-        blind = [_lead_blindly(place, random.Random(chances.random()), ends) for place in servers]
+        lives = [_life(user_id, people, servers, random.Random(chances.random()), lasts) for user_id in people]
+        killing = asyncio.create_task(_kill(watcher, random.Random(chances.random()), lasts))
+        blind = [_lead_blindly(place, random.Random(chances.random()), lasts) for place in servers]
         await asyncio.gather(killing, *blind, *lives)
         for each in servers:
             await each.matcher.stop()
@@ -123,12 +132,13 @@ async def storm(dsn: str, seed: int) -> Storm:
         )
 
 
-async def _life(user_id: UUID, people: list[UUID], servers: list[World], chances: random.Random, ends: float) -> None:
+async def _life(
+    user_id: UUID, people: list[UUID], servers: list[World], chances: random.Random, lasts: Callable[[], bool]
+) -> None:
     """One person, on any of the servers, until the end."""
-    loop = asyncio.get_running_loop()
     home = chances.choice(servers)
     await _stubborn(lambda: home.attach(user_id))
-    while loop.time() < ends:
+    while lasts():
         place = chances.choice(servers)
         with suppress(AlreadyInMatch, NotFound, Suspended, Conflict, Unavailable):
             match chances.choices(("join", "skip", "leave", "detach", "block", "suspend"), (60, 60, 10, 12, 0.7, 0.5))[
@@ -160,10 +170,10 @@ def _wishes(chances: random.Random) -> Preferences:
     return Preferences(chances.choice((ChatMode.TEXT, ChatMode.VIDEO)), interests, languages, chances.randint(0, 2))
 
 
-async def _kill(watcher: asyncpg.Connection, chances: random.Random, ends: float) -> int:
+async def _kill(watcher: asyncpg.Connection, chances: random.Random, lasts: Callable[[], bool]) -> int:
     """Kills connections in the middle of whatever they do; as many as it returns."""
     killed = 0
-    while asyncio.get_running_loop().time() < ends:
+    while lasts():
         await asyncio.sleep(chances.random())
         killed += len(
             await watcher.fetch(
@@ -175,9 +185,9 @@ async def _kill(watcher: asyncpg.Connection, chances: random.Random, ends: float
     return killed
 
 
-async def _lead_blindly(place: World, chances: random.Random, ends: float) -> None:
+async def _lead_blindly(place: World, chances: random.Random, lasts: Callable[[], bool]) -> None:
     """One more leader, who was frozen: knows nothing of bars, sockets and suspensions, and of tickets what was true a while ago."""
-    while asyncio.get_running_loop().time() < ends:
+    while lasts():
         with suppress(Unavailable, Conflict):
             _, tickets, _ = await place.database.read(lambda uow: uow.tickets.changed_since(None))
             believed = chances.sample(tickets, len(tickets))

@@ -167,7 +167,18 @@ async def test_a_case_shows_the_suspension_that_was_decided_else_the_newest_hold
     olive, ada = await world.operator(), await world.user()
     case_id, now = await world.case_about(ada, olive), world.clock()
     made = [
-        Suspension(uuid4(), ada.user_id, SuspensionScope.MATCHING, "A rule.", None, True, now, None, None, case_id),  # noqa: FBT003
+        Suspension(
+            uuid4(),
+            ada.user_id,
+            SuspensionScope.MATCHING,
+            "A rule.",
+            None,
+            True,  # noqa: FBT003 - a column
+            now,
+            now + timedelta(hours=1),
+            None,
+            case_id,
+        ),
         Suspension(uuid4(), ada.user_id, SuspensionScope.ALL, "Rude.", None, False, now, None, None, case_id),  # noqa: FBT003
     ]
     made.append(replace(made[0], id=uuid4(), starts_at=now + timedelta(minutes=1)))

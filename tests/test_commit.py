@@ -23,7 +23,7 @@ from domain.safety.suspension import Suspension, SuspensionScope
 from persistence.embedded import EmbeddedPostgres
 from persistence.suspensions import SuspensionRepository
 from tests.locks import held_up
-from tests.storm import Storm, moment, storm
+from tests.storm import ENOUGH_MATCHES, Storm, moment, storm
 from tests.waiting import until
 from tests.world import ANYONE, Clock, World, open_world
 
@@ -58,7 +58,7 @@ async def world(database_url: str) -> AsyncIterator[World]:
 
 def test_the_storm_was_one(stormy: Storm) -> None:
     """A calm in which nothing met and nothing raced would prove nothing."""
-    assert len(stormy.matches()) > 50
+    assert len(stormy.matches()) > ENOUGH_MATCHES
     assert min(stormy.by_matcher) > 0, "invariant 11: every one of several leaders matched"
     assert stormy.refusals > 0
     assert stormy.killed > 0

@@ -352,8 +352,8 @@ BAD: dict[str, Bad] = {
     "a key ID of -1": Bad(
         documents.ADD_PRE_KEYS, {"oneTimePreKeys": [{"keyId": -1, "key": _KEY}]}, "oneTimePreKeys.0.keyId"
     ),
-    "10,000 keys": Bad(
-        documents.ADD_PRE_KEYS, {"oneTimePreKeys": [{"keyId": 1, "key": _KEY}] * 10_000}, "oneTimePreKeys"
+    "3,000 keys": Bad(
+        documents.ADD_PRE_KEYS, {"oneTimePreKeys": [{"keyId": 1, "key": _KEY}] * 3_000}, "oneTimePreKeys"
     ),
     "keys for no bundle": Bad(documents.ADD_PRE_KEYS, {}, answer="NoKeysError"),
     "keys of somebody without": Bad(documents.CLAIM_KEYS, _claim("partner_id"), answer="NoKeysError"),
