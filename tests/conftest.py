@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import functools
+import gc
 import itertools
 import os
 import re
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
+from httpx._transports import default as httpx_default
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # the wheel has no types
 
 from api import migrations
@@ -67,6 +70,10 @@ if "PYTEST_DEBUG_TEMPROOT" not in os.environ and _has_room(MEMORY):
 keep_bytecode(os.environ)  # For the workers of pytest-xdist, and for all that tests start.
 
 
+# httpx reads the certificates of all authorities for every client, 30 ms of CPU; tests speak in clear to themselves.
+httpx_default.create_ssl_context = functools.cache(httpx_default.create_ssl_context)  # type: ignore[attr-defined]  # not public
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Keeps our order: pytest-xdist would begin with the files of the most tests, which are the quickest."""
     config.option.loadscopereorder = False
@@ -90,6 +97,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the longest files first; the order within a file stays."""
     rank = {ROOT / "tests" / name: number for number, name in enumerate(FIRST)}
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays for good: the collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
