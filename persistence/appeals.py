@@ -69,9 +69,6 @@ class AppealRepository:
         rows = (await self._connection.execute(_OF_SUSPENSIONS, {"suspensions": list(suspension_ids)})).mappings()
         return {row["suspension_id"]: _appeal(row) for row in rows}
 
-    async def of_case(self, case_id: UUID) -> Appeal | None:
-        return (await self.of_cases((case_id,))).get(case_id)
-
     async def of_cases(self, case_ids: Collection[UUID]) -> Mapping[UUID, Appeal]:
         rows = (await self._connection.execute(_OF_CASES, {"cases": list(case_ids)})).mappings()
         return {row["case_id"]: _appeal(row) for row in rows}

@@ -136,9 +136,6 @@ class Appeals(Protocol):
     async def of_suspensions(self, suspension_ids: Collection[UUID]) -> Mapping[UUID, Appeal]:
         """The same of many suspensions; those without any are missing."""
 
-    async def of_case(self, case_id: UUID) -> Appeal | None:
-        """The newest about a suspension of that case."""
-
     async def of_cases(self, case_ids: Collection[UUID]) -> Mapping[UUID, Appeal]:
         """The same of many cases; those without any are missing."""
 
