@@ -5,6 +5,16 @@
 # The version that `.ci/run` tests with; patch releases come with a new build.
 ARG PYTHON=python:3.11-slim-bookworm
 
+ARG NODE=node:22-bookworm-slim
+
+FROM ${NODE} AS pages
+WORKDIR /parley/web
+COPY web/package.json web/package-lock.json web/.npmrc ./
+RUN npm ci --no-fund --no-audit
+COPY web ./
+COPY schema.graphql /parley/
+RUN npm run build
+
 FROM ${PYTHON} AS build
 WORKDIR /parley
 # No package is built here: what has no wheel for the platform is refused, so no compiler is ever missing.
@@ -19,6 +29,7 @@ COPY domain domain
 COPY persistence persistence
 COPY schema schema
 COPY api api
+COPY --from=pages /parley/web/dist web/dist
 # Compiled once: the file system of a server is read-only. unchecked-hash: nobody changes a source afterwards.
 # Readable whatever the umask was of whoever cloned the tree.
 RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib /parley \

@@ -9,6 +9,9 @@ RUNTIME := $(VENV)/runtime.stamp
 DEV := $(VENV)/dev.stamp
 # The servers of Node that `make bench` compares us with; npm writes this file whenever it has installed them.
 PEERS := bench/peers/node/node_modules/.package-lock.json
+# The pages, and the packages that build them.
+PAGES := web/dist/.stamp
+WEB := web/node_modules/.stamp
 # What `make cluster` puts between its workers: redis or postgresql.
 BUS := redis
 
@@ -18,23 +21,26 @@ INSTALL = $(PY) -m pip install -qq --disable-pip-version-check --require-hashes 
 COMPILE = $(VENV)/bin/uv pip compile --no-config --quiet --universal --fork-strategy fewest --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
 
+# Whether Node is new enough for Vite. Without it everything but the pages works, and `/` says so.
+HAS_NODE := $(shell node -e 'const [a, b] = process.versions.node.split("."); process.exit(+a > 20 || (+a === 20 && +b >= 19) ? 0 : 1)' 2>/dev/null && npm --version 2>/dev/null)
+
 .DEFAULT_GOAL := help
 .PHONY: help run cluster demo test soak chaos check format bench schema lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-run: $(RUNTIME) ## Start Parley on port 8000 with its own database in .parley/ (Ctrl-C stops it)
+run: $(RUNTIME) $(PAGES) ## Start Parley on port 8000 with its own database in .parley/ (Ctrl-C stops it)
 	@exec $(PY) -m api serve $(ARGS)
 
-cluster: $(DEV) ## Start PostgreSQL, Valkey and four workers on port 8000 (BUS=postgresql does without Valkey)
+cluster: $(DEV) $(PAGES) ## Start PostgreSQL, Valkey and four workers on port 8000 (BUS=postgresql does without Valkey)
 	@exec $(PY) -m tests.cluster --bus $(BUS) $(ARGS)
 
 demo: $(DEV) ## Let two WebRTC peers meet through a running server, told line by line
 	@exec $(PY) -m tests.acceptance.demo $(ARGS)
 
 # One process more than two cores: about a third of the time a test waits for a clock or for another program.
-test: $(DEV) ## Run the tests (ARGS="-k pool" picks some)
+test: $(DEV) $(PAGES) ## Run the tests (ARGS="-k pool" picks some)
 	@$(PY) -m pytest -n 3 --dist loadfile $(ARGS)
 
 soak: $(DEV) ## See that memory stays where it was while 200,000 events, 20,000 connections and what nobody should send pass (30 minutes)
@@ -45,17 +51,19 @@ soak: $(DEV) ## See that memory stays where it was while 200,000 events, 20,000 
 chaos: $(DEV) ## Let everything fail for ten minutes while 200 people talk (ARGS="--seconds 60 --bus redis")
 	@exec $(PY) -m tests.chaos $(ARGS)
 
-check: $(DEV) ## Format, lint, types, layers, and that migrations and schema.graphql are current
+check: $(DEV) $(WEB) ## Format, lint, types, layers, and that migrations and schema.graphql are current
 	$(PY) -m ruff format --check
 	$(PY) -m ruff check
 	$(PY) -m mypy
 	$(PY) $(VENV)/bin/lint-imports --no-logo --cache-dir build/import_linter
 	$(PY) -m api migrate --check
 	$(PY) -m api schema --check
+	$(if $(HAS_NODE),npm --prefix web run --silent check,@echo "Not checked: web/, because Node is missing (apt-get install -y nodejs npm).")
 
-format: $(DEV) ## Format, and mend what ruff can mend by itself
+format: $(DEV) $(WEB) ## Format, and mend what ruff and Biome can mend by themselves
 	$(PY) -m ruff format
 	$(PY) -m ruff check --fix
+	$(if $(HAS_NODE),npm --prefix web run --silent format)
 
 bench: $(DEV) $(PEERS) ## Measure it, beside other servers too (ARGS=peers: only these)
 	@exec $(PY) -m bench $(ARGS)
@@ -70,8 +78,8 @@ lock: $(DEV) ## Pin what pyproject.toml asks for (ARGS=--upgrade takes newer rel
 	$(COMPILE) -c requirements/runtime.txt pyproject.toml -o requirements/server.txt
 
 clean: ## Remove .venv, build/ and caches; accounts in .parley/ stay
-	rm -rf $(VENV) build .hypothesis .mypy_cache .pytest_cache .ruff_cache docs/examples/typescript/node_modules bench/peers/node/node_modules tests/clients/node_modules tests/audits/node_modules
-	find . -name node_modules -prune -o -name .git -prune -o -name .parley -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) build web/dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name .git -prune -o -name .parley -prune -o -type d \( -name node_modules -o -name __pycache__ \) -prune -exec rm -rf {} +
 
 $(RUNTIME): requirements/runtime.txt
 	@$(PYTHON_IS_NEW_ENOUGH)
@@ -86,6 +94,20 @@ $(DEV): requirements/dev.txt
 	@echo "Installing $< into $(VENV) ..."
 	@$(INSTALL) $<
 	@touch $(RUNTIME) $@ # it holds the runtime list too
+
+$(WEB): web/package-lock.json
+ifdef HAS_NODE
+	@echo "Installing $< ..."
+	@npm ci --silent --no-fund --no-audit --prefix web
+	@touch $@
+endif
+
+$(PAGES): $(WEB) schema.graphql $(shell find web -name node_modules -prune -o -name dist -prune -o -name generated.ts -prune -o -type f -print)
+ifdef HAS_NODE
+	@echo "Building the pages in web/ ..."
+	@npm --prefix web run --silent build
+	@touch $@
+endif
 
 # Where Node is missing, `make bench` leaves its servers out and says so.
 $(PEERS): bench/peers/node/package-lock.json

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from api import web
 from api.graphql_http.endpoint import GraphQLHTTP
 from api.graphql_http.parsing import BodyLimits
 from api.graphql_http.streams import Streams
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from api.settings import Settings
 
 PATH = "/graphql"
-
-WELCOME = (Path(__file__).parent / "welcome.html").read_text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +81,6 @@ def application(settings: Settings, parts: Parts, exposition: Callable[[], bytes
     )
     text = sdl()
 
-    async def welcome(_: Request) -> Response:
-        return HTMLResponse(WELCOME)
-
     async def schema(_: Request) -> Response:
         return PlainTextResponse(text)
 
@@ -104,9 +99,10 @@ def application(settings: Settings, parts: Parts, exposition: Callable[[], bytes
         Route("/healthz", alive),
         Route("/readyz", ready),
         Route("/metrics", metrics),
+        *web.routes(exploring=settings.introspectable),
     ]
     if settings.introspectable:
-        routes += [Route("/", welcome), Route("/schema.graphql", schema)]
+        routes.append(Route("/schema.graphql", schema))
     return Application(over_websocket, Starlette(routes=routes, middleware=[Middleware(Cors, origins=parts.origins)]))
 
 

@@ -1,0 +1,21 @@
+/** Builds the three pages into dist/, which api/web.py serves. `PARLEY_ORIGIN` names the running server for `vite dev`. */
+
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vite';
+
+const server = process.env['PARLEY_ORIGIN'] ?? 'http://localhost:8000';
+
+export default defineConfig({
+  plugins: [react()],
+  build: {
+    target: 'es2022',
+    // Everything is a file of its own under the page's policy: no data: URL, no inline script.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 5000, // GraphiQL's editor; test/size.test.ts holds the call view to its limit
+    rollupOptions: {
+      input: { client: 'index.html', console: 'console/index.html', graphiql: 'graphiql/index.html' },
+    },
+  },
+  server: { proxy: { '/graphql': { target: server, ws: true }, '/schema.graphql': server } },
+});
