@@ -1,20 +1,22 @@
-"""The GraphQL clients that front ends use, with their default settings, against one running server: those of Node in tests/clients,
-and `gql` for Python.
+"""The GraphQL clients that front ends use against one running server, with their default settings and as docs/CLIENTS.md and
+docs/clients show them: those of Node in tests/clients, and `gql` for Python.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import re
+import runpy
 import subprocess
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -26,20 +28,24 @@ from domain.identity import Session, SessionScope
 from tests.acceptance import documents
 from tests.acceptance.server import ROOT, Server
 from tests.conftest import LivedIn
-from tests.gql_person import WAYS, People, Stream, take_seats
+from tests.gql_person import WAYS, People, take_seats
+from tests.guides import fences, modules
 from tests.node import environment, installed
+from tests.proxy import Proxy, proxy
+from tests.waiting import until
 
 CLIENTS = ROOT / "tests" / "clients"
-GUIDE = ROOT / "docs" / "CLIENTS.md"
+PAGE = ROOT / "docs" / "clients" / "python.md"
 DEADLINE = 90.0
 """Seconds for all that a program of Node tries, several of which run at once."""
 SOON = timedelta(seconds=3)
 
 BASIC = ("meeting", "failing")
-LASTING = (*BASIC, "resuming")
+LASTING = (*BASIC, "resuming", "returning", "ending")
 PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
-    "graphql-ws": {"websocket": (*LASTING, "returning", "ending")},
-    "graphql-sse": {"sse": (*LASTING, "returning", "ending")},
+    "graphql-ws": {"websocket": LASTING},
+    "hurried": {"websocket": ("silent",)},
+    "graphql-sse": {"sse": LASTING},
     "apollo": {"websocket": LASTING, "multipart": BASIC, "http": ("persisting",)},
     "urql": {"websocket": LASTING, "sse": BASIC, "multipart": BASIC, "http": ("persisting",)},
 }
@@ -62,12 +68,12 @@ def attempts(client: str) -> list[str]:
 class Run:
     """A client's program, from its start; it tries all of its transports at once."""
 
-    def __init__(self, client: str, server: Server) -> None:
+    def __init__(self, client: str, server: Server, guide: Path) -> None:
         self._server = server
         self._process = subprocess.Popen(
             ["node", "run.mjs", client, f"{server.url}/graphql", *attempts(client)],
             cwd=CLIENTS,
-            env=environment(),
+            env={**environment(), "GUIDE": str(guide)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -128,10 +134,20 @@ def server(lived_in: LivedIn, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="module")
-def runs(server: Server) -> Iterator[dict[str, Run]]:
+def guide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A front end of nothing but what the pages show."""
+    folder = tmp_path_factory.mktemp("guide")
+    for name, code in modules().items():
+        (folder / name).write_text(code)
+    (folder / "package.json").write_text('{"type": "module"}')
+    (folder / "node_modules").symlink_to(installed(CLIENTS) / "node_modules")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(server: Server, guide: Path) -> Iterator[dict[str, Run]]:
     """All clients at once: most of their time they wait."""
-    installed(CLIENTS)
-    runs = {client: Run(client, server) for client in PROMISES}
+    runs = {client: Run(client, server, guide) for client in PROMISES}
     yield runs
     for run in runs.values():
         run.stop()
@@ -141,18 +157,9 @@ def runs(server: Server) -> Iterator[dict[str, Run]]:
     ("client", "attempt"), [(client, attempt) for client in PROMISES for attempt in attempts(client)]
 )
 def test_a_client_works_as_its_documentation_says(client: str, attempt: str, runs: dict[str, Run]) -> None:
-    """Whoever builds a front end brings one of these, and expects it to work before they set anything."""
+    """Whoever builds a front end brings one of these, expects it to work before they set anything, and copies the rest from us."""
     failure = runs[client].failure(attempt)
     assert failure is None, failure
-
-
-def test_what_the_guide_shows_is_what_is_run() -> None:
-    """Readers copy these lines: each of them stands in a client that is tried here."""
-    shown = re.findall(r"^```(?:js|ts)\n(.*?)^```$", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
-    assert shown
-    run = [file.read_text() for file in CLIENTS.glob("*.mjs")]
-    for lines in shown:
-        assert any(lines in text for text in run), lines
 
 
 # ------------------------------------------------------------------------------------------ Python
@@ -212,33 +219,68 @@ async def test_failures_reach_who_uses_gql(people: People) -> None:
     assert getattr(refused.value, "code", 401) == 401
 
 
-async def test_who_uses_gql_goes_on_after_their_token_expired(server: Server) -> None:
-    """`gql` shows the closed socket to the program. That comes back with a new token and its last cursor, and nothing is lost or
-    repeated.
-    """
-    await asyncio.gather(*(_expire(way, server) for way in ("websockets", "aiohttp websockets")))
+@pytest.fixture
+async def bot(server: Server, tmp_path: Path) -> AsyncIterator[Bot]:
+    """Of the code in docs/clients/python.md, which reaches the server by a cable."""
+    [code] = fences(PAGE, "python")
+    (tmp_path / "shown.py").write_text(code)
+    shown = runpy.run_path(str(tmp_path / "shown.py"))
+    async with proxy(server.port) as (cable, port):
+        person = shown["Person"](f"http://127.0.0.1:{port}/graphql")
+        await person.sign_in("Ada")
+        async with aclosing(person.events()) as events:
+            yield Bot(person, events, cable, shown)
 
 
-async def _expire(way: str, server: Server) -> None:
-    async with People(way, f"{server.url}/graphql") as people:
-        token = await people.sign_in("Ada")
-        elsewhere = await people.connect(token)
-        events, heard = await _follow_until_expiry(people, token, server)
-        await elsewhere.run(documents.JOIN, input={"interests": [uuid.uuid4().hex], "patience": 120})
-        with suppress(TransportConnectionFailed):
-            while True:
-                heard.append(await events.next())
-        await elsewhere.run(documents.LEAVE)
-        events = (await people.connect(token)).follow(documents.EVENTS, after=heard[-1]["cursor"])
-        while heard[-1]["__typename"] != "QueueLeft":
-            heard.append(await events.next())
-        assert [event["__typename"] for event in heard] == ["MatchSnapshot", "QueueJoined", "QueueLeft"]
+@dataclass
+class Bot:
+    """Somebody as docs/clients/python.md shows them."""
+
+    person: Any
+    events: AsyncGenerator[dict[str, Any], None]
+    cable: Proxy
+    shown: dict[str, Any]
+
+    async def sees(self, kind: str) -> None:
+        """The next event, which must be of that kind: nothing is told twice."""
+        async with asyncio.timeout(DEADLINE):
+            assert (await anext(self.events))["__typename"] == kind
+
+    async def joins(self) -> None:
+        """Waits alone."""
+        joined = await self.person.run(self.shown["JOIN_QUEUE"], interests=[uuid.uuid4().hex], patience=120)
+        assert joined["ticket"]["status"] == "WAITING"
 
 
-async def _follow_until_expiry(people: People, token: str, server: Server) -> tuple[Stream, list[dict[str, Any]]]:
-    """A stream, and its first event. Where the machine stands still that comes too late, and another token must do."""
-    async with asyncio.timeout(DEADLINE):
-        while True:
-            with suppress(TransportConnectionFailed):
-                events = (await people.connect(expiring(token, server))).follow(documents.EVENTS)
-                return events, [await events.sees("MatchSnapshot")]
+async def test_the_code_for_python_goes_on_after_the_network_broke(bot: Bot) -> None:
+    """A bot runs for weeks: it comes back by itself, and nothing is lost or repeated."""
+    await bot.sees("MatchSnapshot")
+    bot.cable.cut()
+    await bot.joins()
+    await bot.sees("QueueJoined")
+    await bot.person.run(documents.LEAVE)
+    await bot.sees("QueueLeft")
+
+
+async def test_the_code_for_python_goes_on_after_the_token_expired(bot: Bot, server: Server) -> None:
+    """Why a socket closed is not told by gql: who uses it comes back with a new token all the same."""
+    first, token = bot.person.session["accessToken"], bot.person.token
+
+    async def soon_expired() -> str:
+        # Until the first event has come: a machine that stands still may let the first token expire before.
+        return await token() if bot.person.cursor else expiring(await token(), server)
+
+    bot.person.token = soon_expired
+    await bot.sees("MatchSnapshot")
+    coming = asyncio.create_task(bot.sees("QueueJoined"))
+    await until(lambda: bot.person.session["accessToken"] != first)
+    await bot.joins()
+    await coming
+
+
+async def test_the_code_for_python_says_when_the_session_has_ended(bot: Bot) -> None:
+    """Rather than to try for ever."""
+    bot.person.session["refreshToken"] = "spent"
+    bot.person.renew_at = 0.0
+    with pytest.raises(bot.shown["Refused"]):
+        await bot.sees("MatchSnapshot")

@@ -8,7 +8,7 @@ import { createClient } from 'graphql-ws';
 import { OperationTypeNode } from 'graphql';
 
 import { socketOf } from './graphql-ws.mjs';
-import { connect as reconnecting } from './reconnecting.mjs';
+import { shown } from './guide.mjs';
 
 export const transports = {
   multipart: ({ url, credentials }) => using(overHttp(url, credentials)),
@@ -16,9 +16,10 @@ export const transports = {
     overSocket(url, credentials, createClient({ url: socketOf(url), connectionParams: credentials })),
 };
 
-/** As docs/CLIENTS.md has it. */
+const { createSocket } = await shown('socket.js');
+const { createApollo, follow, joinQueue } = await shown('apollo.js');
 export const lasting = {
-  websocket: ({ url, accessToken, cursor }) => overSocket(url, () => ({}), reconnecting(socketOf(url), accessToken, cursor)),
+  websocket: { create: (session) => createApollo(session, createSocket(session)), follow, joinQueue, close: (client) => client.stop() },
 };
 
 export function persisted({ url, fetch }) {

@@ -2,15 +2,15 @@
 
 import assert from 'node:assert/strict';
 
-import { EVENTS } from './documents.mjs';
-import { Stream } from './person.mjs';
+import { Guided, shown } from './guide.mjs';
+
+const { SessionEnded } = await shown('session.js');
 
 export async function ending(lasting, url) {
-  const accessToken = async () => {
-    throw new Error('the session has ended');
-  };
-  const connection = lasting({ url, accessToken, cursor: () => undefined });
-  const { error } = await new Stream((sink) => connection.follow(EVENTS, {}, sink)).take();
-  assert.equal(error?.message, 'the session has ended');
-  await connection.close();
+  const ada = await Guided.signIn(lasting, url);
+  ada.session.storage.setItem('parley', JSON.stringify({ refreshToken: 'spent' }));
+  ada.follow();
+  const { error } = await ada.events.take('the end of the session');
+  assert(error instanceof SessionEnded, `${error}`);
+  await ada.leave();
 }

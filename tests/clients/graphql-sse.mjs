@@ -2,17 +2,16 @@
 
 import { createClient, NetworkError } from 'graphql-sse';
 
-import { connect as reconnecting } from './reconnecting-sse.mjs';
+import { shown } from './guide.mjs';
 import { using } from './results.mjs';
 
 export const transports = {
   sse: ({ url, credentials, options }) => using(createClient({ url, headers: credentials, ...options })),
 };
 
-/** As docs/CLIENTS.md has it. */
-export const lasting = {
-  sse: ({ url, accessToken, cursor }) => using(reconnecting(url, accessToken, cursor)),
-};
+const { createStream: create } = await shown('stream.js');
+const { follow, joinQueue } = await shown('socket.js');
+export const lasting = { sse: { create, follow, joinQueue, close: (client) => client.dispose() } };
 
 /** By default it tries a refused request five times more, which takes 40 seconds. */
 export const refused = { sse: { status: 401 } };

@@ -2,17 +2,15 @@
 
 import { createClient } from 'graphql-ws';
 
-import { connect as reconnecting } from './reconnecting.mjs';
+import { shown } from './guide.mjs';
 import { using } from './results.mjs';
 
 export const transports = {
   websocket: ({ url, credentials }) => using(createClient({ url: socketOf(url), connectionParams: credentials })),
 };
 
-/** As docs/CLIENTS.md has it. */
-export const lasting = {
-  websocket: ({ url, accessToken, cursor }) => using(reconnecting(socketOf(url), accessToken, cursor)),
-};
+const { createSocket: create, follow, joinQueue } = await shown('socket.js');
+export const lasting = { websocket: { create, follow, joinQueue, close: (socket) => socket.dispose() } };
 
 export function socketOf(url) {
   return url.replace(/^http/, 'ws');

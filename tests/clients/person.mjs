@@ -1,6 +1,7 @@
 /** Somebody who uses a client: signs in, acts, and reads what comes, each with a deadline. */
 
 import assert from 'node:assert/strict';
+import { setTimeout } from 'node:timers'; // which hurried.mjs leaves alone
 
 import { EVENTS, SIGN_IN } from './documents.mjs';
 

@@ -16,6 +16,7 @@ import { meeting } from './meeting.mjs';
 import { persisting } from './persisting.mjs';
 import { resuming } from './resuming.mjs';
 import { returning } from './returning.mjs';
+import { silent } from './silent.mjs';
 
 // What every browser has, and Node since 22 and since 20.
 globalThis.WebSocket ??= WebSocket;
@@ -35,6 +36,7 @@ const promises = {
   failing: (transport) => failing(transports[transport], url, told, refused[transport]),
   resuming: (transport) => resuming(transports[transport], lasting[transport], url, shorten),
   returning: (transport) => returning(transports[transport], lasting[transport], url),
+  silent: (transport) => silent(transports[transport], lasting[transport], url),
   ending: (transport) => ending(lasting[transport], url),
   persisting: () => persisting(persisted, url),
 };

@@ -5,7 +5,7 @@ import { persistedExchange } from '@urql/exchange-persisted';
 import { createClient } from 'graphql-ws';
 
 import { socketOf } from './graphql-ws.mjs';
-import { connect as reconnecting } from './reconnecting.mjs';
+import { shown } from './guide.mjs';
 
 export const transports = {
   sse: ({ url, credentials }) =>
@@ -24,9 +24,10 @@ export const transports = {
     overSocket(url, credentials, createClient({ url: socketOf(url), connectionParams: credentials })),
 };
 
-/** As docs/CLIENTS.md has it. */
+const { createSocket } = await shown('socket.js');
+const { createUrql, follow, joinQueue } = await shown('urql.js');
 export const lasting = {
-  websocket: ({ url, accessToken, cursor }) => overSocket(url, () => ({}), reconnecting(socketOf(url), accessToken, cursor)),
+  websocket: { create: (session) => createUrql(session, createSocket(session)), follow, joinQueue, close: () => {} },
 };
 
 export function persisted({ url, fetch }) {
