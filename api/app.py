@@ -18,6 +18,7 @@ from api.graphql_http.streams import Streams
 from api.graphql_ws.endpoint import GraphQLWebSocket
 from api.metrics import CONTENT_TYPE
 from api.origins import Cors
+from api.reference.routes import reference_routes
 from schema.api import sdl
 from schema.context import OPEN_FIELDS
 
@@ -103,6 +104,7 @@ def application(settings: Settings, parts: Parts, exposition: Callable[[], bytes
     ]
     if settings.introspectable:
         routes.append(Route("/schema.graphql", schema))
+        routes += reference_routes(text, graphiql=(web.DIST / "index.html").is_file())
     return Application(over_websocket, Starlette(routes=routes, middleware=[Middleware(Cors, origins=parts.origins)]))
 
 
