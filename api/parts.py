@@ -18,6 +18,7 @@ from api.admission import Admission
 from api.buckets import LocalThrottle, NoThrottle
 from api.connections.live import LiveSockets
 from api.connections.preparing import preparing_of
+from api.figures import Recorder
 from api.franking import DerivedFrankingKeys
 from api.graphql_http.endpoint import UserTurns
 from api.graphql_http.streams import StreamCounts
@@ -181,6 +182,8 @@ async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> A
     sweeps = Sweeps(transact=database.transact, read=database.read, clock=clock, resume=resume)
     reaper = Reaper(transact=database.transact, read=database.read, clock=clock, steady=registration.steady)
     oversight = Oversight(database.reading, clock)
+    stats = DatabaseStats(database.reading, clock)
+    recorder = Recorder(database.reading, stats, clock)
     leader = Leader(
         LeaderLease(source.direct, worker) if settings.scaled else None,
         (
@@ -189,6 +192,7 @@ async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> A
             reaper.running,
             matcher.running,
             oversight.running,
+            recorder.running,
             *_housekeeping(database, clock),
         ),
     )
@@ -201,7 +205,7 @@ async def assembled(settings: Settings, source: Source, roots: RootSecrets) -> A
         directory=directory,
         signals=signals,
         transcript=Transcript(recent, database.reading),
-        stats=DatabaseStats(database.reading, clock),
+        stats=stats,
         limits=shared,
         throttle=throttle,
         tokens=tokens,

@@ -20,6 +20,7 @@ class AppealRow(Row, table=True):
     __tablename__ = "appeal"
     __table_args__ = (
         Index("ix_appeal_decided_by", "decided_by", postgresql_where=text("decided_by IS NOT NULL")),
+        Index("ix_appeal_created_at", "created_at"),
         CheckConstraint("status IN ('OPEN', 'UPHELD', 'OVERTURNED')", name="status"),
         CheckConstraint("(status = 'OPEN') = (decided_at IS NULL)", name="decided"),
     )

@@ -100,11 +100,14 @@ _WARNINGS = text(
     "SELECT id, user_id, case_id, reason, at FROM warning WHERE user_id = :user ORDER BY at DESC, id LIMIT :limit"
 )
 _DEVICE_WARNINGS = text("""
-    SELECT id, user_id, case_id, reason, at FROM warning
-    WHERE user_id IN (SELECT CAST(:user AS uuid) UNION
-                      SELECT id FROM account WHERE device_id = (SELECT device_id FROM account WHERE id = :user))
-    ORDER BY at DESC, id LIMIT :limit
-""")
+    SELECT a.id AS of_user, w.id, w.user_id, w.case_id, w.reason, w.at
+    FROM account a CROSS JOIN LATERAL (
+        SELECT * FROM warning
+        WHERE user_id IN (SELECT a.id UNION SELECT id FROM account WHERE device_id = a.device_id)
+        ORDER BY at DESC, id LIMIT :limit
+    ) AS w
+    WHERE a.id = ANY(:users) ORDER BY w.at DESC, w.id
+""").bindparams(bindparam("users", type_=UUIDS))
 
 
 class CaseRepository:
@@ -148,9 +151,15 @@ class CaseRepository:
         rows = (await self._connection.execute(_WARNINGS, {"user": user_id, "limit": limit})).mappings()
         return [AccountWarning(**row) for row in rows]
 
-    async def device_warnings(self, user_id: UUID, limit: int = 50) -> Sequence[AccountWarning]:
-        rows = (await self._connection.execute(_DEVICE_WARNINGS, {"user": user_id, "limit": limit})).mappings()
-        return [AccountWarning(**row) for row in rows]
+    async def device_warnings(
+        self, user_ids: Collection[UUID], limit: int = 50
+    ) -> Mapping[UUID, Sequence[AccountWarning]]:
+        found: dict[UUID, list[AccountWarning]] = {}
+        for of_user, *warning in await self._connection.execute(
+            _DEVICE_WARNINGS, {"users": list(user_ids), "limit": limit}
+        ):
+            found.setdefault(of_user, []).append(AccountWarning(*warning))
+        return found
 
     async def _cases(self, statement: TextClause, values: dict[str, Any]) -> Sequence[Case]:
         return [_case(row) for row in (await self._connection.execute(statement, values)).mappings()]

@@ -22,6 +22,7 @@ from persistence.blocks import BlockRepository
 from persistence.cases import CaseRepository
 from persistence.chat import MessageRepository
 from persistence.driver import connector
+from persistence.figures import FigureRepository
 from persistence.heads import Head, locked_heads
 from persistence.identity import DeviceRepository, SessionRepository, UserRepository
 from persistence.keys import KeyBundleRepository
@@ -142,6 +143,7 @@ class Unit:
         self.audit: ports.Audit = AuditRepository(connection)
         self.operators: ports.Operators = OperatorRepository(connection)
         self.privacy: ports.Privacy = PrivacyRepository(connection, self.touched_rooms)
+        self.figures: ports.Figures = FigureRepository(connection)
         self.connections: ports.Connections = ConnectionRepository(connection, worker)
         self.signals = SignalRepository(connection)
         self._connection = connection

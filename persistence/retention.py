@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import text
 
 from domain.chat import MESSAGES_KEPT
+from domain.figures import FIGURES_KEPT
 from domain.franking import DISCLOSED_WITHIN
 from domain.keys.bundle import CLAIMS_KEPT
 from domain.safety.retention import (
@@ -96,6 +97,13 @@ RULES: Final = {
             DELETE FROM ticket WHERE id IN (
                 SELECT id FROM ticket
                 WHERE status <> 'WAITING' AND changed_at < :before LIMIT :batch)
+        """,
+    ),
+    "minute_figures": (
+        FIGURES_KEPT,
+        """
+            DELETE FROM minute_figures WHERE minute IN (
+                SELECT minute FROM minute_figures WHERE minute < :before LIMIT :batch FOR UPDATE SKIP LOCKED)
         """,
     ),
     # What a room said is nobody's any more; the messages of a closed room went with its closing.

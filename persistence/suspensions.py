@@ -39,11 +39,13 @@ class SuspensionRow(Row, table=True):
 
 
 _COLUMNS = "id, user_id, scope, reason, category, automated, starts_at, ends_at, lifted_at, case_id"
-_OF = text(
-    f"SELECT {_COLUMNS} FROM suspension"  # noqa: S608  # columns of ours
-    " WHERE user_id = :user_id OR device_id = (SELECT device_id FROM account WHERE id = :user_id)"
-    " ORDER BY starts_at DESC, id LIMIT :limit"
-)
+_OF_MANY = text(f"""
+    SELECT a.id AS of_user, s.* FROM account a CROSS JOIN LATERAL (
+        SELECT {_COLUMNS} FROM suspension WHERE user_id = a.id OR device_id = a.device_id
+        ORDER BY starts_at DESC, id LIMIT :limit
+    ) AS s
+    WHERE a.id = ANY(:users) ORDER BY s.starts_at DESC, s.id
+""").bindparams(bindparam("users", type_=UUIDS))  # noqa: S608  # columns of ours
 _IN_FORCE = text(
     f"SELECT {_COLUMNS} FROM suspension"  # noqa: S608  # columns of ours
     " WHERE (user_id = :user_id OR device_id = (SELECT device_id FROM account WHERE id = :user_id))"
@@ -70,8 +72,14 @@ class SuspensionRepository:
         self._connection = connection
 
     async def of(self, user_id: UUID, limit: int = 50) -> Sequence[Suspension]:
-        rows = (await self._connection.execute(_OF, {"user_id": user_id, "limit": limit})).mappings()
-        return [_suspension(row) for row in rows]
+        return (await self.of_many((user_id,), limit)).get(user_id, ())
+
+    async def of_many(self, user_ids: Collection[UUID], limit: int = 50) -> Mapping[UUID, Sequence[Suspension]]:
+        found: dict[UUID, list[Suspension]] = {}
+        rows = await self._connection.execute(_OF_MANY, {"users": list(user_ids), "limit": limit})
+        for row in rows.mappings():
+            found.setdefault(row["of_user"], []).append(_suspension(row))
+        return found
 
     async def in_force(self, user_id: UUID, now: datetime) -> Sequence[Suspension]:
         rows = (await self._connection.execute(_IN_FORCE, {"user_id": user_id, "now": now})).mappings()

@@ -10,6 +10,7 @@ from schema.authority import AuthorityMutation
 from schema.blocks import BlocksMutation
 from schema.cases import CasesQuery
 from schema.chat import ChatMutation, ChatQuery
+from schema.figures import FiguresQuery
 from schema.identity import IdentityMutation, IdentityQuery
 from schema.invites import InvitesMutation, InvitesQuery
 from schema.judging import JudgingMutation
@@ -39,6 +40,7 @@ class Query(
     KeysQuery,
     CasesQuery,
     OperatorsQuery,
+    FiguresQuery,
     ReportsQuery,
     PrivacyQuery,
 ):

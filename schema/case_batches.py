@@ -9,11 +9,12 @@ from domain.errors import Forbidden
 from domain.safety import docket
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from uuid import UUID
 
     from domain.identity import User
     from domain.paging import Listed, Place
+    from domain.safety.ladder import LadderStep
     from domain.safety.report import Evidence, Report
     from schema.context import Context
 
@@ -43,12 +44,16 @@ class Once(Generic[T]):
 
 
 class CaseBatch:
-    """The cases of one answer, for one viewer. Evidence is `disclosed` where one case was asked for by its ID."""
+    """The cases of one answer, given with their subjects, for one viewer. Evidence is `disclosed` where one case was asked for by
+    its ID.
+    """
 
-    def __init__(self, context: Context, case_ids: Collection[UUID], *, disclosed: bool = False) -> None:
+    def __init__(self, context: Context, subjects: Mapping[UUID, UUID], *, disclosed: bool = False) -> None:
         self.context = context
         self.disclosed = disclosed
-        self._case_ids = case_ids
+        self.suggestions = Once(self._load_suggestions)
+        """What the ladder has for the subject, by case."""
+        self._subjects = subjects
         self._reports: dict[tuple[int, Place | None], Once[ReportBatch]] = {}
         self._noted = Once(self._note)
 
@@ -69,13 +74,17 @@ class CaseBatch:
         services, viewer = self.context.services, self.context.viewer
         with services.paging() as most:
             pages = await services.read(
-                lambda uow: docket.reports_of(uow, viewer.user_id, self._case_ids, first, after, most=most)
+                lambda uow: docket.reports_of(uow, viewer.user_id, self._subjects.keys(), first, after, most=most)
             )
         return ReportBatch(self, pages)
 
+    async def _load_suggestions(self) -> Mapping[UUID, LadderStep]:
+        services, viewer = self.context.services, self.context.viewer
+        return await services.read(lambda uow: docket.suggested(uow, viewer.user_id, self._subjects, services.clock()))
+
     async def _note(self) -> None:
         services, viewer = self.context.services, self.context.viewer
-        for case_id in self._case_ids:
+        for case_id in self._subjects:
             await services.transact(
                 lambda uow, case_id=case_id: docket.note_evidence_viewed(  # type: ignore[misc]  # bound now
                     uow, viewer.user_id, case_id, new_id=services.new_id, now=services.clock()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from domain import errors
 from domain.franking import Finding
 from domain.paging import Place
 from domain.safety import case as cases
-from domain.safety import docket, judging
+from domain.safety import docket, judging, ladder
 from domain.safety import report as reports
 from schema.case_batches import CaseBatch, ReportBatch
 from schema.context import Info
@@ -119,6 +119,21 @@ class CaseReportConnection:
         )
 
 
+@strawberry.type(description="A step of the ladder: what `decideCase` would be given to follow it.")
+class LadderStep:
+    """See `domain.safety.ladder.LadderStep`."""
+
+    decision: CaseDecision = strawberry.field(description="WARN where nothing counts yet, else SUSPEND.")
+    hours: int | None = strawberry.field(description="How long the suspension lasts; null for a warning, and for good.")
+    permanent: bool = strawberry.field(description="Whether the suspension is for good: then moderators may decide so.")
+
+    @classmethod
+    def of(cls, step: ladder.LadderStep) -> LadderStep:
+        """The API's form of a step."""
+        hours = None if step.duration is None else step.duration // timedelta(hours=1)
+        return cls(decision=step.decision, hours=hours, permanent=step.permanent)
+
+
 @strawberry.type(description="All open reports against one user, judged together.")
 class Case:
     """`batch` loads what the cases of one answer show beside what stands here."""
@@ -147,6 +162,17 @@ class Case:
     async def reports(self, first: First = 20, after: After = strawberry.UNSET) -> CaseReportConnection:
         batch = await self.batch.reports(first, place_of(given(after), CASE_REPORT))
         return CaseReportConnection.of(batch.pages[self.case_id], batch)
+
+    @strawberry.field(
+        description=(
+            "What the ladder has for the subject now, by what was decided about them and their device in the last "
+            f"{ladder.COUNTS_FOR.days} days; null once the case is decided."
+        )
+    )
+    async def suggestion(self) -> LadderStep | None:
+        if self.decision is not None:
+            return None
+        return LadderStep.of((await self.batch.suggestions.get())[self.case_id])
 
     @classmethod
     def of(cls, file: docket.CaseFile, batch: CaseBatch) -> Case:
@@ -204,7 +230,7 @@ async def shown(context: Context, case_ids: Iterable[UUID], *, disclosed: bool =
     services, viewer = context.services, context.viewer
     ids = frozenset(case_ids)
     files = await services.read(lambda uow: docket.looked_up(uow, viewer.user_id, ids, services.clock()))
-    batch = CaseBatch(context, files.keys(), disclosed=disclosed)
+    batch = CaseBatch(context, _subjects(files.values()), disclosed=disclosed)
     return {case_id: Case.of(file, batch) for case_id, file in files.items()}
 
 
@@ -214,6 +240,10 @@ async def shown_again(context: Context, case_id: UUID) -> Case:
     if case is None:
         raise errors.NotFound
     return case
+
+
+def _subjects(files: Iterable[docket.CaseFile]) -> Mapping[UUID, UUID]:
+    return {file.case.id: file.case.subject_id for file in files}
 
 
 def _suspension(file: docket.CaseFile) -> Suspension | None:
@@ -257,7 +287,7 @@ class CasesQuery:
             page = await services.read(
                 lambda uow: docket.listed(uow, wanted, first, place, most=most, now=services.clock())
             )
-        return CaseConnection.of(page, CaseBatch(context, [file.case.id for file in page.items]))
+        return CaseConnection.of(page, CaseBatch(context, _subjects(page.items)))
 
     @strawberry.field(description=OPERATORS_ONLY + " Null if there is no such case, or it is about the viewer.")
     async def case(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import strawberry
 from strawberry.types.enum import has_enum_definition
 
+from domain.figures import FigureResolution
 from domain.identity import OperatorRole, SessionScope
 from domain.keys.bundle import KeySuite, OneTimeKeyKind
 from domain.matchmaking.ticket import ChatMode, QueueLeaveReason, TicketStatus
@@ -27,6 +28,7 @@ __all__ = [
     "CaseDecision",
     "CaseStatus",
     "ChatMode",
+    "FigureResolution",
     "HangUpReason",
     "KeySuite",
     "MatchEndReason",
@@ -199,4 +201,12 @@ describe(
     RECEIVED="Nobody has decided yet.",
     UPHELD="The reported person was warned or suspended.",
     DISMISSED="An operator found no reason to act, or a decision to act was overturned.",
+)
+describe(
+    FigureResolution,
+    "How much time one point of the figures sums up.",
+    MINUTE="A minute, as it was recorded.",
+    TEN_MINUTES="Ten minutes.",
+    HOUR="An hour.",
+    DAY="A day of UTC.",
 )

@@ -85,6 +85,7 @@ ROOTS: Mapping[str, Mapping[str, Rule]] = {
         "cases": Rule.MODERATOR,
         "case": Rule.MODERATOR,
         "auditLog": Rule.ADMIN,
+        "figures": Rule.MODERATOR,
     },
     "Mutation": {
         "signInAnonymously": Rule.OPEN,
@@ -145,6 +146,8 @@ PRIVATE: Mapping[str, frozenset[str]] = {
     "Case": JUDGING | {"events"},
     "CaseReport": JUDGING | {"events"},
     "Evidence": JUDGING | {"events"},
+    "LadderStep": JUDGING | {"events"},
+    "FigurePoint": frozenset({"figures"}),
     "AuditEntry": frozenset({"auditLog"}),
     "User": OWN | JUDGING | {"auditLog", "events"},
     "Viewer": frozenset({"me"}),
@@ -169,6 +172,7 @@ BELOW: Mapping[str, Mapping[str, Rule]] = {
             "appeal",
             "openedAt",
             "decidedAt",
+            "suggestion",
         ),
         Rule.MODERATOR,
     ),
@@ -179,12 +183,14 @@ BELOW: Mapping[str, Mapping[str, Rule]] = {
         "evidence": Rule.MODERATOR,
     },
     "Evidence": dict.fromkeys(("plaintext", "sentAt", "verified"), Rule.MODERATOR),
+    "LadderStep": dict.fromkeys(("decision", "hours", "permanent"), Rule.MODERATOR),
     "AuditEntry": dict.fromkeys(("id", "at", "actor", "action", "target", "details"), Rule.ADMIN),
 }
 """Fields of what only operators can reach, by whom each shows anything. `AuditEntry` is below a field for admins."""
 PATHS: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
     "Case": ("{ %s }", ()),
     "CaseReport": ("{ reports { edges { node { %s } } } }", ("reports", "edges", 0, "node")),
+    "LadderStep": ("{ suggestion { %s } }", ("suggestion",)),
     "Evidence": (
         "{ reports { edges { node { evidence { %s } } } } }",
         ("reports", "edges", 0, "node", "evidence", 0),
@@ -192,9 +198,9 @@ PATHS: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
 }
 """From a case to the type."""
 OF_DECIDED = frozenset(
-    {"claimedBy", "claimExpiresAt", "decision", "reason", "decidedBy", "suspension", "appeal", "decidedAt"}
+    {"claimedBy", "claimExpiresAt", "decision", "reason", "decidedBy", "suspension", "appeal", "decidedAt", "hours"}
 )
-"""Null in a case that nobody has claimed yet."""
+"""Null in a case that nobody has claimed yet, about somebody who was never warned."""
 
 
 def refusal(rule: Rule, viewer: Viewer) -> str | None:

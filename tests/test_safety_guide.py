@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from graphql import parse, print_ast, validate
 
+from domain.figures import FIGURES_KEPT
 from domain.franking import DISCLOSED_WITHIN
 from domain.safety import judging, ladder, retention, rules
 from domain.safety.acquaintance import REMEMBERED
@@ -72,6 +73,7 @@ DEFAULTS = {
         f"{spoken(retention.DEVICE_OF_DELETED_KEPT)}, longer only while a case about it is undecided"
     ),
     "accounts that nobody can sign in to any more": spoken(retention.ACCOUNTS_KEPT),
+    "the figures of each minute, which name nobody": spoken(FIGURES_KEPT),
 }
 
 

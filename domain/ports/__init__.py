@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from domain.ports.figures import Figures
 from domain.ports.privacy import Privacy
 from domain.ports.realtime import Directory, Hub, Inbox, SignalPost, StatsSource, Transcript, Watch
 from domain.ports.safety import Appeals, Audit, Blocks, Cases, Operators, Reports, Suspensions
@@ -42,6 +43,7 @@ __all__ = [
     "Connections",
     "Devices",
     "Directory",
+    "Figures",
     "FrankingKeys",
     "Hub",
     "Inbox",

@@ -27,6 +27,9 @@ class Suspensions(Protocol):
     async def of(self, user_id: UUID, limit: int = 50) -> Sequence[Suspension]:
         """The user's and those of the device it signed in from, the newest first, past ones included."""
 
+    async def of_many(self, user_ids: Collection[UUID], limit: int = 50) -> Mapping[UUID, Sequence[Suspension]]:
+        """The same of each of the users; who has none is missing."""
+
     async def in_force(self, user_id: UUID, now: datetime) -> Sequence[Suspension]:
         """Those of them that restrict the user at `now`, however many came since."""
 
@@ -123,8 +126,10 @@ class Cases(Protocol):
     async def warnings(self, user_id: UUID, limit: int = 50) -> Sequence[AccountWarning]:
         """The user's, the newest first."""
 
-    async def device_warnings(self, user_id: UUID, limit: int = 50) -> Sequence[AccountWarning]:
-        """The user's and those of the other accounts of their device, the newest first."""
+    async def device_warnings(
+        self, user_ids: Collection[UUID], limit: int = 50
+    ) -> Mapping[UUID, Sequence[AccountWarning]]:
+        """Those of each of the users and of the other accounts of their device, the newest first; who has none is missing."""
 
 
 class Appeals(Protocol):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from domain.matchmaking.commit import NewMatch, PairFacts
     from domain.matchmaking.pool import PoolTicket
     from domain.matchmaking.ticket import QueueLeaveReason, Ticket
+    from domain.ports.figures import Figures
     from domain.ports.privacy import Privacy
     from domain.ports.safety import Appeals, Audit, Blocks, Cases, Operators, Reports, Suspensions
     from domain.rooms.room import Invite, Member, Room
@@ -367,6 +368,7 @@ class UnitOfWork(Protocol):
     audit: Audit
     operators: Operators
     privacy: Privacy
+    figures: Figures
     connections: Connections
 
     async def lock_users(self, user_ids: Iterable[UUID]) -> None:

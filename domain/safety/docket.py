@@ -12,6 +12,8 @@ from domain.identity import OperatorRole
 from domain.paging import Listed, page_size
 from domain.safety import audit
 from domain.safety.audit import Action, AuditEntry
+from domain.safety.judging import rungs_of
+from domain.safety.ladder import next_step
 from domain.safety.operators import acting
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from domain.ports import UnitOfWork
     from domain.safety.appeal import Appeal
     from domain.safety.case import Case, Wanted
+    from domain.safety.ladder import LadderStep
     from domain.safety.report import Evidence, Report
     from domain.safety.suspension import Suspension
 
@@ -89,6 +92,15 @@ async def reporters_of(
     ]
     await uow.audit.add(*entries)
     return await uow.users.get_many({reporter_id for _, reporter_id in named})
+
+
+async def suggested(
+    uow: UnitOfWork, viewer_id: UUID, subjects: Mapping[UUID, UUID], now: datetime
+) -> Mapping[UUID, LadderStep]:
+    """What the ladder has at `now` for the subjects, both by case. Raises `Forbidden` unless the viewer is an operator."""
+    await acting(uow, viewer_id)
+    past = await rungs_of(uow, frozenset(subjects.values()))
+    return {case_id: next_step(past[subject_id], now) for case_id, subject_id in subjects.items()}
 
 
 async def note_evidence_viewed(

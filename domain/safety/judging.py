@@ -23,7 +23,7 @@ from domain.safety.suspending import lock_subject, suspend, tell_operators
 from domain.safety.suspension import ReportCategory, Suspension, SuspensionScope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -253,12 +253,18 @@ async def _warn(uow: UnitOfWork, warning: AccountWarning) -> None:
     uow.append(warning.user_id, UserWarned(warning))
 
 
+async def rungs_of(uow: UnitOfWork, user_ids: Collection[UUID]) -> Mapping[UUID, Sequence[ladder.Rung]]:
+    """Where each of the users stood on the ladder, and when: with the other accounts of their device."""
+    warnings = await uow.cases.device_warnings(user_ids)
+    suspensions = await uow.suspensions.of_many(user_ids)
+    return {user_id: ladder.rungs(warnings.get(user_id, ()), suspensions.get(user_id, ())) for user_id in user_ids}
+
+
 async def _length(
     uow: UnitOfWork, subject: Subject, operator: User, wanted: Duration | None, now: datetime
 ) -> timedelta | None:
     """How long the suspension lasts; None is for good. Other accounts of the device stand on the same ladder."""
-    warnings = await uow.cases.device_warnings(subject.user_id)
-    due = ladder.next_suspension(ladder.rungs(warnings, await uow.suspensions.of(subject.user_id)), now)
+    due = ladder.next_suspension((await rungs_of(uow, (subject.user_id,)))[subject.user_id], now)
     if wanted is None:
         return due
     if wanted.hours is None and due is not None and operator.operator_role is not OperatorRole.ADMIN:

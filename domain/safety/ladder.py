@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from domain.safety.case import CaseDecision
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
@@ -34,6 +36,19 @@ class Rung:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class LadderStep:
+    """What the ladder has for somebody: a warning, or a suspension of that duration; None is for good, and of a warning."""
+
+    decision: CaseDecision
+    duration: timedelta | None
+
+    @property
+    def permanent(self) -> bool:
+        """Whether it is a suspension for good."""
+        return self.decision is CaseDecision.SUSPEND and self.duration is None
+
+
 def rungs(warnings: Iterable[AccountWarning], suspensions: Iterable[Suspension]) -> list[Rung]:
     """Where somebody stood on the ladder, and when. What a rule did by itself is no decision, and what was lifted was a mistake:
     neither is a rung.
@@ -57,6 +72,14 @@ def height(duration: timedelta | None) -> int:
 def next_height(past: Iterable[Rung], now: datetime) -> int:
     """The rung that is due at `now`: the one above the highest that still counts, and the warning when none does."""
     return min(PERMANENT, max((rung.height for rung in past if now < rung.at + COUNTS_FOR), default=WARNING - 1) + 1)
+
+
+def next_step(past: Iterable[Rung], now: datetime) -> LadderStep:
+    """What is due at `now`. Whoever was not even warned is warned."""
+    due = next_height(past, now)
+    if due == WARNING:
+        return LadderStep(CaseDecision.WARN, None)
+    return LadderStep(CaseDecision.SUSPEND, None if due == PERMANENT else DURATIONS[due - 1])
 
 
 def next_suspension(past: Iterable[Rung], now: datetime) -> timedelta | None:

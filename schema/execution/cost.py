@@ -2,7 +2,7 @@
 
 After IBM's GraphQL Cost Directives (https://ibm.github.io/graphql-specs/cost-spec.html), with these weights: an object counts one
 and a leaf nothing; a list counts as many objects as its page has, which is `first` or `last` (of a connection: of the field above
-its `edges`), and `LISTED` where it has no pages; a mutation counts `MUTATION` more, as at Shopify
+its `edges`), and where it has no pages what `LISTS` says, else `LISTED`; a mutation counts `MUTATION` more, as at Shopify
 (https://shopify.dev/docs/api/usage/limits). A subscription counts what one of its events does. It is an upper bound: `@skip` and
 `@include` are taken for what they let through, a field that is selected twice counts twice, and of fragments on different types
 all count. What `__schema` and `__type` show is as long as the schema, and bounded by a specified rule.
@@ -30,6 +30,7 @@ from graphql import (
 from graphql.utilities.coerce_input_value import coerce_default_value
 
 from domain.chat import MOST_AT_ONCE, USUAL_AT_ONCE
+from domain.figures import MOST_POINTS
 from domain.rooms.invites import LARGEST
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 LISTED = LARGEST
 """Objects in a list without pages: as many as a room seats."""
+LISTS = {"FigurePoint": MOST_POINTS}
+"""The same where there may be more, by type."""
 USUAL_PAGE = USUAL_AT_ONCE
 """Edges of a page whose size nobody gave, where the schema has no default for it."""
 LARGEST_PAGE = MOST_AT_ONCE
@@ -151,7 +154,7 @@ class _Walk:
         if not listed:
             return extra + one
         total = extra
-        for size in own or pages or (LISTED,):
+        for size in own or pages or (LISTS.get(of.name, LISTED),):
             total += one.times(size)
         return total
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 from uuid import UUID
@@ -12,6 +12,8 @@ from domain.errors import Forbidden
 from domain.franking import Finding
 from domain.identity import User
 from domain.paging import Listed, Place
+from domain.safety.case import CaseDecision
+from domain.safety.ladder import LadderStep
 from domain.safety.report import Evidence, Report, ReportStatus
 from domain.safety.suspension import ReportCategory
 from schema.case_batches import Once
@@ -32,6 +34,7 @@ class Batch:
         }
         self.reporters = Once(self._load_reporters)
         self.evidence = Once(self._load_evidence)
+        self.suggestions = Once(self._load_suggestions)
 
     async def reports(self, first: int, after: Place | None) -> Batch:
         """See `CaseBatch.reports`."""
@@ -48,6 +51,11 @@ class Batch:
         if not self._shows:
             raise Forbidden
         return {each.id: [Evidence(each.id, 0, SOMEBODY, "hi", self._at, Finding.VERIFIED)] for each in self._reports}
+
+    async def _load_suggestions(self) -> Mapping[UUID, LadderStep]:
+        if not self._shows:
+            raise Forbidden
+        return {SOMEBODY: LadderStep(CaseDecision.SUSPEND, timedelta(hours=len(self._reports)) or None)}
 
     def _report(self, random: Random) -> Report:
         return Report(
