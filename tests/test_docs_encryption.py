@@ -26,6 +26,7 @@ from tests.conftest import LivedIn
 from tests.encoding import base64
 
 PAGE = ROOT / "docs" / "ENCRYPTION.md"
+KEYS = ROOT / "web" / "core" / "keys"
 VECTORS = json.loads((ROOT / "docs" / "franking-vectors.json").read_text(encoding="utf-8"))
 Refused = end_to_end.Refused
 
@@ -165,6 +166,16 @@ def test_every_name_in_the_pages_python_is_in_the_example() -> None:
     for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
         for line in filter(str.strip, block.splitlines()):
             assert line.strip() in source, f"the page quotes what is not there: {line}"
+
+
+def test_every_call_in_the_pages_typescript_is_in_the_module() -> None:
+    """A front end is written along the table of calls."""
+    text = PAGE.read_text(encoding="utf-8")
+    for class_name, file in (("keyring", "keyring.ts"), ("room", "room.ts")):
+        source = (KEYS / file).read_text(encoding="utf-8")
+        called = set(re.findall(rf"\b{class_name}\.(\w+)(?![\w.])", text)) - {"ts"}
+        assert len(called) > 3
+        assert [name for name in called if not re.search(rf"^  (?:async )?{name}\(", source, re.MULTILINE)] == []
 
 
 def test_the_worked_vector_of_the_page_is_the_first_published_one() -> None:

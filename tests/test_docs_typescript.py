@@ -1,5 +1,5 @@
-"""The TypeScript example in docs/examples/typescript: its types hold, its own tests pass, and it talks through a real server, and
-with the Python example.
+"""The TypeScript of web/ that runs in Node: its own tests pass, the walk-through in web/example talks through a real server, and
+web/core/keys talks with the Python example.
 """
 
 from __future__ import annotations
@@ -21,21 +21,25 @@ from domain.keys.bundle import SignedPreKey
 from tests.acceptance.encryption import end_to_end
 from tests.acceptance.server import ROOT, Server
 from tests.conftest import LivedIn
-from tests.node import DEADLINE, environment, installed, npm
+from tests.node import DEADLINE, environment, npm
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-EXAMPLE = ROOT / "docs" / "examples" / "typescript"
+WEB = ROOT / "web"
+TSX = WEB / "node_modules" / ".bin" / "tsx"
+VECTORS = WEB / "test" / "keys" / "xeddsa-vectors.json"
 
 JSON = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def example() -> Path:
-    """The example's folder, with its packages installed as locked; not again while the lock and Node stay the same."""
-    return installed(EXAMPLE)
+def web() -> Path:
+    """The folder of the pages, with its packages. Skips without: `make test` installs them where Node is."""
+    if not TSX.exists():
+        pytest.skip("install Node 20.19 or newer with npm, and run `make web/node_modules/.stamp`")
+    return WEB
 
 
 @pytest.fixture(scope="module")
@@ -45,26 +49,21 @@ def server(lived_in: LivedIn, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield server
 
 
-def test_types_hold_and_what_a_browser_runs_needs_nothing_of_node(example: Path) -> None:
-    """A front end copies these files into a stricter project than it may have started with, and bundles them for a browser."""
-    npm(example, "run", "check")
+def test_its_own_tests_pass(web: Path) -> None:
+    """Keys, ratchets, groups and franking; that the example's operations fit schema.graphql; and what else is in web/test."""
+    assert "fail 0" in npm(web, "test")
 
 
-def test_its_own_tests_pass(example: Path) -> None:
-    """XEdDSA, the ratchet, franking, trust, and that its operations fit schema.graphql."""
-    assert "# fail 0" in npm(example, "test")
-
-
-def test_two_people_talk_through_a_running_server(example: Path, server: Server) -> None:
+def test_two_people_talk_through_a_running_server(web: Path, server: Server) -> None:
     """The walk-through of docs/ENCRYPTION.md, as a reader runs it; each line that it prints is checked by itself first."""
-    told = npm(example, "start", "--", server.url)
+    told = npm(web, "run", "example", "--", server.url)
     assert "They compare the new numbers and go on" in told
     assert "White or black" not in server.output()
 
 
 def test_published_vectors_of_xeddsa_are_right() -> None:
-    """The example's own tests hold its signatures against these vectors: they are what another implementation makes."""
-    vectors: list[JSON] = json.loads((EXAMPLE / "test" / "xeddsa-vectors.json").read_text())
+    """Its own tests hold signatures against these vectors: they are what another implementation makes."""
+    vectors: list[JSON] = json.loads(VECTORS.read_text(encoding="utf-8"))
     assert {vector["negated"] for vector in vectors} == {True, False}
     for vector in vectors:
         private, message, nonce = (bytes.fromhex(vector[name]) for name in ("privateKey", "message", "random"))
@@ -79,7 +78,7 @@ class Refused(Exception):
 
 
 class Chat:
-    """A chat of the TypeScript example in a process of its own, `test/pipe.ts`, with the methods of the Python one."""
+    """A chat of web/core/keys in a process of its own, `web/test/keys/pipe.ts`, with the methods of the Python one."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None
@@ -116,15 +115,15 @@ class Chat:
 
 
 @asynccontextmanager
-async def browser(example: Path, me: str, peer: str) -> AsyncIterator[Chat]:
+async def browser(web: Path, me: str, peer: str) -> AsyncIterator[Chat]:
     """A chat of `me` with `peer` in the room "room"."""
     process = await asyncio.create_subprocess_exec(
-        example / "node_modules" / ".bin" / "tsx",
-        "test/pipe.ts",
+        TSX,
+        "test/keys/pipe.ts",
         "room",
         me,
         peer,
-        cwd=example,
+        cwd=web,
         env=environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -168,14 +167,14 @@ def damages(sent: JSON) -> Iterator[JSON]:
 @pytest.mark.parametrize("one_time_keys", [0, 1])
 @pytest.mark.parametrize("python_starts", [True, False])
 async def test_a_browser_and_a_python_program_understand_each_other(
-    example: Path, one_time_keys: int, *, python_starts: bool
+    web: Path, one_time_keys: int, *, python_starts: bool
 ) -> None:
     """Two programs written apart, one of them on libraries of the protocols, agree on every byte: whoever starts, with and
     without a one-time key, whatever the order in which messages arrive.
     """
     ours = end_to_end.Conversation(end_to_end.Device(), "room", "ours", "theirs")
     order = random.Random(one_time_keys)
-    async with browser(example, "theirs", "ours") as theirs:
+    async with browser(web, "theirs", "ours") as theirs:
         if python_starts:
             await ours.start(claimed(await theirs.bundle(one_time_keys)))
             hello = delivered(await ours.encrypt("hello"))
@@ -200,10 +199,10 @@ async def test_a_browser_and_a_python_program_understand_each_other(
         assert await theirs.safety_number() == ours.safety_number
 
 
-async def test_each_refuses_what_was_changed_on_its_way_from_the_other(example: Path) -> None:
+async def test_each_refuses_what_was_changed_on_its_way_from_the_other(web: Path) -> None:
     """That both authenticate the same bytes is seen by what they refuse: a byte of every part of a message."""
     ours = end_to_end.Conversation(end_to_end.Device(), "room", "ours", "theirs")
-    async with browser(example, "theirs", "ours") as theirs:
+    async with browser(web, "theirs", "ours") as theirs:
         await theirs.start(claimed(ours.device.bundle(1)))
         sent = await theirs.encrypt("to Python")
         for damaged in damages(sent):
@@ -217,9 +216,9 @@ async def test_each_refuses_what_was_changed_on_its_way_from_the_other(example: 
         await theirs.decrypt(delivered(sent))
 
 
-async def test_signatures_made_in_a_browser_are_those_the_server_takes(example: Path) -> None:
+async def test_signatures_made_in_a_browser_are_those_the_server_takes(web: Path) -> None:
     """A signed pre-key is checked when it is published: one in a hundred that fails would be a riddle to a front end."""
-    async with browser(example, "theirs", "ours") as theirs:
+    async with browser(web, "theirs", "ours") as theirs:
         for _ in range(16):
             bundle = await theirs.bundle(0)
             signed = bundle["signedPreKey"]
