@@ -104,7 +104,7 @@ def application(settings: Settings, parts: Parts, exposition: Callable[[], bytes
     ]
     if settings.introspectable:
         routes.append(Route("/schema.graphql", schema))
-        routes += reference_routes(text, graphiql=(web.DIST / "index.html").is_file())
+        routes += reference_routes(text, graphiql=web.built())
     return Application(over_websocket, Starlette(routes=routes, middleware=[Middleware(Cors, origins=parts.origins)]))
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from mimetypes import guess_type
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import BaseRoute, Route
+
+from api.assets import ALONE, Assets
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
-    from starlette.types import Scope
 
 DIST: Final = Path(__file__).parent.parent / "web" / "dist"
 """Where `make run` and the Docker image build them."""
@@ -36,81 +33,76 @@ POLICY: Final = {
     "frame-ancestors": "'none'",
 }
 """The Content-Security-Policy (CSP Level 3, where 'self' includes the origin's WebSockets) of client and console."""
-EDITOR_POLICY: Final = POLICY | {"style-src": "'self' 'unsafe-inline'"}
-"""That of GraphiQL: its editor, Monaco, places every line by a `style` attribute."""
+EDITOR_POLICY: Final = POLICY | {
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data:",
+    "media-src": "'none'",
+}
+"""That of GraphiQL, whose editor, Monaco, writes each line with `style` attributes (94 on its first screen), and its theme and the
+colours of each language into `style` elements that it makes as it goes: neither takes a hash or a nonce. Scripts are as elsewhere.
+"""
+UNBUILT_POLICY: Final = {"default-src": "'none'", "style-src": "'unsafe-inline'", "frame-ancestors": "'none'"}
+"""That of the sentence in place of the pages, which has its style with it."""
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(self), display-capture=(self), geolocation=()",
+    "Cache-Control": "no-cache",  # a page names the assets of the present build
 }
 PAGES: Final = {"/": ("index.html", POLICY), "/console": ("console/index.html", POLICY)}
 EXPLORING: Final = {"/graphiql": ("graphiql/index.html", EDITOR_POLICY)}
 EXPLORE: Final = '<meta name="parley-explore" content="off" />'
 """What a page is told of the explorers of the API, GraphiQL and the reference: it links to them where they are."""
 
-FOREVER: Final = "public, max-age=31536000, immutable"
-"""For names that carry a hash of what is in them."""
-ENCODINGS: Final = (("br", ".br"), ("gzip", ".gz"))
-"""The better one first; web/compress.mjs writes them."""
 
-
-class Compressed(StaticFiles):
-    """Files that never change under their names, each perhaps with compressed forms beside it, made when it was built."""
-
-    def file_response(
-        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
-    ) -> Response:
-        """The smallest form that the client takes."""
-        asked = Headers(scope=scope).get("accept-encoding", "")
-        for encoding, suffix in ENCODINGS:
-            smaller = Path(f"{full_path}{suffix}")
-            if accepts(asked, encoding) and smaller.is_file():
-                response = super().file_response(smaller, smaller.stat(), scope, status_code)
-                response.headers["Content-Encoding"] = encoding
-                response.headers["Content-Type"] = guess_type(full_path)[0] or "application/octet-stream"
-                break
-        else:
-            response = super().file_response(full_path, stat_result, scope, status_code)
-        response.headers["Cache-Control"] = FOREVER
-        response.headers["Vary"] = "Accept-Encoding"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
-
-
-def accepts(header: str, encoding: str) -> bool:
-    """Whether an `Accept-Encoding` names it, other than with a weight of 0 (RFC 9110 section 12.5.3)."""
-    for part in header.split(","):
-        name, _, weight = part.partition(";")
-        if name.strip().lower() == encoding:
-            return weight.strip().lower().rstrip("0").rstrip(".") not in {"q=", "q=0"}
-    return False
+def built(dist: Path = DIST) -> bool:
+    """Whether all pages are there."""
+    return all((dist / name).is_file() for name, _ in (PAGES | EXPLORING).values())
 
 
 def routes(*, exploring: bool, dist: Path = DIST) -> list[BaseRoute]:
     """The pages at their addresses. Where they are not built, each address says in one sentence what is missing."""
     wanted = PAGES | (EXPLORING if exploring else {})
-    if not (dist / "index.html").is_file():
+    if not built(dist):
         return [
-            Route(path, _answer(HTMLResponse(UNBUILT, 200 if path == "/" else 404, headers=HEADERS))) for path in wanted
+            Route(address, _answer(_page(UNBUILT, UNBUILT_POLICY, 200 if path == "/" else 404)))
+            for path in wanted
+            for address in _addresses(path)
         ]
     return [
         *(
-            Route(path, _answer(page((dist / name).read_text(), policy, exploring=exploring)))
+            Route(address, _answer(_page(_told((dist / name).read_text(), exploring=exploring), policy)))
             for path, (name, policy) in wanted.items()
+            for address in _addresses(path)
         ),
-        Route("/icon.svg", _answer(Response((dist / "icon.svg").read_bytes(), media_type="image/svg+xml"))),
-        Mount("/assets", Compressed(directory=dist / "assets")),
+        Route("/icon.svg", _answer(_icon(dist))),
+        Route("/assets/{name:path}", Assets(dist / "assets").answer),
     ]
 
 
-def page(text: str, policy: Mapping[str, str], *, exploring: bool) -> Response:
-    """A page as it was built, under its policy. It is told whether the explorers of the API are there."""
-    headers = HEADERS | {
-        "Content-Security-Policy": "; ".join(f"{directive} {sources}" for directive, sources in policy.items()),
-        "Cache-Control": "no-cache",  # it names the assets of the present build
+def _addresses(path: str) -> tuple[str, ...]:
+    """With a slash at the end it is the same page: what it names begins at the root."""
+    return (path,) if path == "/" else (path, f"{path}/")
+
+
+def _told(text: str, *, exploring: bool) -> str:
+    """A page as it was built, told whether the explorers are there."""
+    return text.replace(EXPLORE, EXPLORE.replace("off", "on")) if exploring else text
+
+
+def _page(text: str, policy: Mapping[str, str], status: int = 200) -> Response:
+    security = "; ".join(f"{directive} {sources}" for directive, sources in policy.items())
+    return HTMLResponse(text, status, headers=HEADERS | {"Content-Security-Policy": security})
+
+
+def _icon(dist: Path) -> Response:
+    headers = {
+        "Cache-Control": "public, max-age=86400",
+        "Content-Security-Policy": ALONE,
+        "X-Content-Type-Options": "nosniff",
     }
-    return HTMLResponse(text.replace(EXPLORE, EXPLORE.replace("off", "on")) if exploring else text, headers=headers)
+    return Response((dist / "icon.svg").read_bytes(), media_type="image/svg+xml", headers=headers)
 
 
 def _answer(response: Response) -> Callable[[Request], Awaitable[Response]]:

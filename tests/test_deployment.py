@@ -17,6 +17,7 @@ import asyncpg
 import httpx
 import pytest
 
+from api import web
 from api.settings import Settings
 from api.tokens import load_secrets
 from tests.acceptance.server import free_port
@@ -70,18 +71,22 @@ def image(tmp_path: Path) -> Path:
     """A folder with what the Dockerfile copies, read-only."""
     tree = tmp_path / "image"
     tree.mkdir()
-    for source in _copied():
+    for source in _copied("build"):
         if (ROOT / source).is_dir():
             shutil.copytree(ROOT / source, tree / source, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
+        elif not source.startswith("requirements/"):
             shutil.copy(ROOT / source, tree)
+    assert "COPY --from=pages /parley/web/dist web/dist\n" in DOCKERFILE
+    if web.built():
+        shutil.copytree(web.DIST, tree / "web" / "dist")
     return tree
 
 
-def _copied() -> list[str]:
-    """The sources of the Dockerfile that come from the tree, but for the list of packages."""
-    lines = re.findall(r"(?m)^COPY (?!--from)(.+) \S+$", DOCKERFILE)
-    return [source for line in lines for source in line.split() if not source.startswith("requirements/")]
+def _copied(stage: str) -> list[str]:
+    """What a stage of the Dockerfile takes from the tree."""
+    found = re.search(rf"(?ms)^FROM \S+ AS {stage}$(.+?)^FROM ", DOCKERFILE)
+    assert found is not None
+    return [source for line in re.findall(r"(?m)^COPY (?!--from)(.+) \S+$", found[1]) for source in line.split()]
 
 
 @pytest.fixture
@@ -145,6 +150,9 @@ async def test_what_the_image_holds_migrates_and_serves(
                 return (await http.get(f"http://127.0.0.1:{port}/readyz")).status_code == httpx.codes.OK
 
             await until(ready, 60)  # Alive comes first: who leads has to look once.
+            page = (await http.get(f"http://127.0.0.1:{port}/")).text
+            assert ("/assets/" in page) is web.built()
+            assert (await http.get(f"http://127.0.0.1:{port}/graphiql")).status_code == httpx.codes.NOT_FOUND
         serving.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(serving.wait, 30) == 0
         assert not _checked(environment), "the health check tells a dead server from a living one"
@@ -170,7 +178,10 @@ def test_nothing_else_reaches_the_builder() -> None:
     """A .env, accounts in .parley/ or a history in an image that is pushed somewhere are published."""
     lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
     assert lines[0] == "*"
-    assert {line[1:] for line in lines if line.startswith("!")} == {*_copied(), "requirements/server.txt"}
+    pages = {source for source in _copied("pages") if not source.startswith("web/")}
+    assert {line[1:] for line in lines if line.startswith("!")} == {*_copied("build"), *pages}
+    # What was built and installed here, for this machine, is made anew there.
+    assert {"web/dist", "web/node_modules"} <= set(lines[lines.index("!web") :])
 
 
 def test_a_server_has_the_packages_that_were_tested_but_for_the_embedded_database() -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from api.assets import FOREVER, accepts
 from api.reference.pages import ASSETS, MISSING, render
 from api.reference.places import ROOT
-from api.web import FOREVER, HEADERS, accepts
+from api.web import HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,4 +1,13 @@
 import '../shared/tokens.css';
-import { createRoot } from 'react-dom/client';
+import '@graphiql/react/style.css';
+import '@graphiql/plugin-doc-explorer/style.css';
+import '@graphiql/plugin-history/style.css';
+import 'graphiql/graphiql.css';
+import './page.css';
+import './workers.ts';
 
-createRoot(document.getElementById('root') as HTMLElement).render(<p>graphiql</p>);
+import { createRoot } from 'react-dom/client';
+import { App } from './app.tsx';
+import { taken } from './link.ts';
+
+createRoot(document.getElementById('root') as HTMLElement).render(<App link={taken()} />);
