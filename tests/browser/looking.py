@@ -5,19 +5,26 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
+from playwright.async_api import ViewportSize
+
 from tests.browser.bundling import PACKAGES
 from tests.browser.conftest import NARROW, SCREENS, WIDE, Scheme
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from playwright.async_api import Page, ViewportSize
+    from playwright.async_api import Page
 
 AXE: Final = PACKAGES / "axe-core" / "axe.min.js"
 SIZES: Final[dict[str, ViewportSize]] = {"wide": WIDE, "narrow": NARROW}
 SCHEMES: Final[tuple[Scheme, ...]] = ("light", "dark")
 AXED: Final = {("wide", "light"), ("narrow", "dark")}
 """Where axe looks: each size and each scheme once. Names and roles are the same in all four."""
+TIGHT: Final = (
+    ("tight", ViewportSize(width=320, height=640), ""),
+    ("large", ViewportSize(width=640, height=800), "200%"),
+)
+"""What WCAG 2.2 asks a page to fit into (1.4.10 Reflow, 1.4.4 Resize Text)."""
 PAINTED: Final = """
 scheme => new Promise((resolve) => {
   const look = () => matchMedia(`(prefers-color-scheme: ${scheme})`).matches
@@ -58,10 +65,15 @@ class Eyes:
             await page.evaluate(PAINTED, scheme)
             await page.screenshot(path=SCREENS / f"{name}-{size}-{scheme}.png")
             where = f"{name}, {size} and {scheme}"
-            if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                self.found.append(f"{where}: the page is wider than the window")
             if (size, scheme) in AXED:
                 self.found += [f"{where}: {each}" for each in await violations(page, exempt)]
+        for size, viewport, text in TIGHT:
+            await page.set_viewport_size(viewport)
+            await page.evaluate("size => { document.documentElement.style.fontSize = size }", text)
+            if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                await page.screenshot(path=SCREENS / f"{name}-{size}.png")
+                self.found.append(f"{name}, {size}: the page scrolls sideways")
+        await page.evaluate("document.documentElement.style.fontSize = ''")
         await page.set_viewport_size(WIDE)
         await page.emulate_media(color_scheme="null")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING, Final, Literal, Self, TypedDict
 
@@ -23,7 +22,7 @@ const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 navigator.mediaDevices.getUserMedia = async ({ audio, video }) => {
   window.asked.push(...(audio ? ['microphone'] : []), ...(video ? ['camera'] : []));
   if (window.refusing) throw new DOMException('Permission denied', 'NotAllowedError');
-  return open({ audio, video: video && { ...video, width: 320, height: 240, frameRate: 10 } });
+  return open({ audio, video: video && { ...video, width: 160, height: 120, frameRate: { max: 5 } } });
 };
 """
 """Small pictures and few, since all people of a test share two cores; and a record of what was asked for."""
@@ -55,9 +54,8 @@ class Person:
         """All that the page told the server and heard of it: frames of its sockets, and bodies of its requests."""
         self.offers: int = 0
         """How many offers the page sent."""
-        self.hearing = asyncio.Event()
-        """Whether the page is told of signals as they come: see `hear_late`."""
-        self.hearing.set()
+        self.late: set[str] = set()
+        """Words: what the server tells a page that arrived `troubled` is held up if it has one of them."""
         self._held: list[Callable[[], None]] = []
         self._network: CDPSession | None = None
         page.on("websocket", self._connected)
@@ -76,13 +74,13 @@ class Person:
         troubled: bool = False,
     ) -> Self:
         """Opens the client at another computer, or in another tab of the browser of `beside`, and comes in. With `refusing` they
-        let the page use neither camera nor microphone; with `troubled` there are `lose_packets` and `hearing`.
+        let the page use neither camera nor microphone; with `troubled` there are `lose_packets` and `late`.
         """
-        page = await new_page(beside=beside and beside.page, forgiving=forgiving)
+        page = await new_page(beside=beside.page if beside else None, forgiving=forgiving)
         await page.add_init_script(SMALL + REFUSING * refusing)
         person = cls(page, name)
         if troubled:
-            await person.hear_late()
+            await page.route_web_socket(lambda _: True, person._routed)
             await person.lose_packets(FEW)
         await page.goto(url)
         await page.get_by_label("What shall people call you?").fill(name)
@@ -202,9 +200,12 @@ class Person:
         conditions = {"latency": 1, "downloadThroughput": -1, "uploadThroughput": -1, "packetLoss": percent}
         await self._network.send("Network.emulateNetworkConditions", {"offline": False} | conditions)
 
-    async def hear_late(self) -> None:
-        """Signals of others can be held up with `hearing` from the next socket on: to be called before the page is opened."""
-        await self.page.route_web_socket(lambda _: True, self._routed)
+    def hear(self, word: str) -> None:
+        """What was held up because it has that word, in its order, and all that comes: see `late`."""
+        self.late.discard(word)
+        held, self._held = self._held, []
+        for told in held:
+            told()
 
     def _routed(self, here: WebSocketRoute) -> None:
         there = here.connect_to_server()
@@ -214,21 +215,14 @@ class Person:
             there.send(frame)
 
         def heard(frame: str | bytes) -> None:
-            self._heard(frame)
-            if self.hearing.is_set() or "SignalReceived" not in str(frame):
-                here.send(frame)
+            if any(word in str(frame) for word in self.late):
+                self._held.append(lambda: heard(frame))
             else:
-                self._held.append(lambda: here.send(frame))
+                self._heard(frame)
+                here.send(frame)
 
         here.on_message(sent)
         there.on_message(heard)
-
-    def hear(self) -> None:
-        """What was held up, in its order, and all that comes."""
-        self.hearing.set()
-        for held in self._held:
-            held()
-        self._held.clear()
 
     def _connected(self, socket: WebSocket) -> None:
         socket.on("framesent", self._sent)

@@ -63,7 +63,7 @@ async def test_four_friends_meet_by_a_link_and_keep_order_among_themselves(serve
     await dan.say("Who brings the cake?")
     for person in people:
         await person.reads("Who brings the cake?")
-        assert not [told for told in person.traffic if "cake" in told]
+        assert not [told for told in person.traffic if "the cake" in told]
 
     await ada.choose("Dan", "Mute in the chat")
     await dan.is_told("A moderator muted you: you can read, not write.")

@@ -114,6 +114,6 @@ async def _on_record(astrid: Judge) -> None:
         ("Olive", "suspended somebody from everything for 1 hour"),
         ("Olive", "looked at evidence"),
         ("Olive", "claimed a case"),
-        ("A rule", "held somebody by a proved message for 1 day"),
+        ("A rule", "held somebody by a proved message for 24 hours"),
     ):
         await expect(table.get_by_role("row").filter(has_text=who).filter(has_text=what)).to_have_count(1)

@@ -23,6 +23,9 @@ const NAMES: Readonly<Record<View, string>> = {
 
 const ROLE = { ADMIN: 'admin', MODERATOR: 'moderator' } as const;
 
+/** How long an urgent case is told of. */
+const SAID_MS = 10_000;
+
 export function Shell({ onSignOut }: { readonly onSignOut: () => Promise<void> }): ReactElement {
   const { me, connection, reopen } = useDesk();
   const route = useRoute();
@@ -134,9 +137,10 @@ function Announcer(): ReactElement {
     setSaid(`A new urgent case: ${about}.`);
   });
   useEffect(() => {
-    const timer = setTimeout(() => setSaid(''), 10_000);
+    if (said === '') return;
+    const timer = setTimeout(() => setSaid(''), SAID_MS);
     return () => clearTimeout(timer);
-  });
+  }, [said]);
   return (
     <div role="status">
       {said && (

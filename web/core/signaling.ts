@@ -100,7 +100,7 @@ export class Peer {
 
   constructor(options: PeerOptions) {
     this.#options = options;
-    this.#open(crypto.randomUUID());
+    this.#open(newId());
     if (options.polite) this.#wake(PATIENCE_MS, () => this.connection.remoteDescription ?? this.#renew());
     else this.#inTurn(() => this.connection.remoteDescription ?? this.#offer());
   }
@@ -138,7 +138,7 @@ export class Peer {
     this.close();
     try {
       await this.#underWay.catch(() => undefined);
-      await this.#options.send({ hangUp: { reason } }, { callId: this.callId, clientSignalId: crypto.randomUUID() });
+      await this.#options.send({ hangUp: { reason } }, { callId: this.callId, clientSignalId: newId() });
     } catch (error) {
       this.#options.fault?.(error);
     }
@@ -185,7 +185,7 @@ export class Peer {
 
   #renew(): void {
     this.#inTurn(() => {
-      if (this.#spent()) this.#open(crypto.randomUUID());
+      if (this.#spent()) this.#open(newId());
       return this.#offer();
     });
   }
@@ -266,7 +266,7 @@ export class Peer {
   }
 
   #post(signal: SignalInput): void {
-    this.#outbox.push({ signal, ids: { callId: this.callId, clientSignalId: crypto.randomUUID() } });
+    this.#outbox.push({ signal, ids: { callId: this.callId, clientSignalId: newId() } });
     if (!this.#pumping) void this.#pump();
   }
 
@@ -339,6 +339,11 @@ export class Peer {
         this.#wake(1000 * 2 ** RESTARTS, () => this.#renew()); // The two sides may not agree any more on what was said.
       });
   }
+}
+
+/** 128 random bits; unlike `crypto.randomUUID` also where a page came over plain http. */
+function newId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** What `follow` needs of a client of graphql-ws. */

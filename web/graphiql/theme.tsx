@@ -23,7 +23,10 @@ export function Theme() {
         base: scheme.matches ? 'vs-dark' : 'vs',
         inherit: true,
         colors: colours(),
-        rules: [{ token: 'argument.identifier.gql', foreground: token('--warn') }],
+        rules: [
+          { token: 'argument.identifier.gql', foreground: token('--warn') },
+          { token: 'comment', foreground: token('--muted') },
+        ],
       });
       monaco.editor.setTheme(name);
     };
@@ -49,6 +52,7 @@ function colours(): Record<string, string> {
     'editor.background': '#ffffff00',
     'editor.foreground': token('--text'),
     'editorLineNumber.foreground': token('--muted'),
+    'editorLineNumber.dimmedForeground': token('--muted'),
     'scrollbar.shadow': '#ffffff00',
     'textLink.foreground': accent,
     'textLink.activeForeground': accent,

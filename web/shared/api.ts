@@ -34,9 +34,9 @@ export interface Told {
 }
 
 export interface Asking {
-  /** `socket` keeps the order of what is asked, and sends again what was under way when it broke: see that a repeat does no harm. */
+  /** `socket` keeps the order, and sends again what was under way when it broke: see that a repeat does no harm. */
   readonly over?: 'http' | 'socket';
-  /** Try up to four times while the network fails, or the server says that it will not be long: for what a repeat does no harm to. */
+  /** Up to four times while the network fails, or the server says that it will not be long: where a repeat does no harm. */
   readonly patient?: boolean;
 }
 
@@ -49,7 +49,7 @@ export interface Api {
     variables: Variables,
     asking?: Asking,
   ): Promise<Data>;
-  /** Hands on what a subscription tells, across reconnections. `failed` is told once of its end, if it is not by what this returns. */
+  /** Hands on what a subscription tells, across reconnections. `failed` is told of its end. Returns what stops it. */
   follow<Data, Variables extends AnyVariables>(
     document: TypedDocumentNode<Data, Variables>,
     variables: Variables,

@@ -1,4 +1,4 @@
-/** What goes wrong between a page and the server, and how a person is told. What a payload's union answers is each page's own matter. */
+/** What goes wrong between a page and the server, and how a person is told. What payloads answer is each page's own matter. */
 
 /** A top-level error of an answer, or no answer at all. */
 export class Failure extends Error {

@@ -171,8 +171,8 @@ export class Session {
   }
 }
 
-/** One operation over HTTP, by itself. Throws `Failure`. */
-async function post<Data, Variables>(
+/** One operation over HTTP, by itself, perhaps of somebody who is not signed in. Throws `Failure`. */
+export async function post<Data, Variables>(
   url: string,
   document: TypedDocumentNode<Data, Variables>,
   variables: Variables,

@@ -1,4 +1,4 @@
-/** The mesh: a peer connection to every other member of the room. Negotiation is `core/signaling.ts`; here is what is sent and shown. */
+/** The mesh: a peer connection to every other member. `core/signaling.ts` negotiates; here is what is sent and shown. */
 
 import { Peer as Negotiation, Refused } from '../../core/signaling.ts';
 import type { Api } from '../../shared/api.ts';

@@ -6,6 +6,7 @@ import { PreKeyCountDocument, UpdateProfileDocument } from '../generated.ts';
 import type { Client, Outcome } from '../state.ts';
 import { Calls } from './calls.ts';
 import { Connection } from './connection.ts';
+import { countAtDoor } from './door.ts';
 import { Invites } from './invites.ts';
 import { keyServer } from './keyserver.ts';
 import { Matchmaking } from './matchmaking.ts';
@@ -42,6 +43,7 @@ export function createClient(): Client {
   const matchmaking = new Matchmaking(parts, rooms);
   const invites = new Invites(parts, rooms, matchmaking, (work) => connection.inTurn(work));
   const safety = new Safety(store, connection.ask, met, () => connection.refresh());
+  countAtDoor(store);
 
   function keys(): Promise<Keyring> {
     if (account === null) return Promise.reject(new Error('Nobody is signed in.'));
@@ -139,6 +141,11 @@ export function createClient(): Client {
     }
   }
 
+  /** What has to leave the place before by the socket: while that is lost it would wait, and nobody knows for what. */
+  function going(work: () => Outcome): Outcome {
+    return store.state().connection === 'lost' ? Promise.resolve(LOST) : outcome(work);
+  }
+
   return {
     state: store.state,
     subscribe: store.subscribe,
@@ -156,13 +163,13 @@ export function createClient(): Client {
         connection.renamed(answer.user.displayName);
         return null;
       }),
-    joinQueue: (preferences) => outcome(() => matchmaking.join(preferences)),
+    joinQueue: (preferences) => going(() => matchmaking.join(preferences)),
     leaveQueue: () => outcome(() => matchmaking.leaveQueue()),
     skip: () => outcome(() => matchmaking.skip()),
     hangUp: () => outcome(() => matchmaking.hangUp()),
-    createRoom: (name, capacity) => outcome(() => invites.create(name, capacity)),
+    createRoom: (name, capacity) => going(() => invites.create(name, capacity)),
     previewRoom: (code) => invites.preview(code),
-    joinRoom: (code) => outcome(() => invites.join(code)),
+    joinRoom: (code) => going(() => invites.join(code)),
     rotateInvite: () => outcome(() => invites.rotate()),
     closeRoom: () => outcome(() => invites.close()),
     moderate: (action, memberId) => outcome(() => invites.moderate(action, memberId)),
@@ -201,4 +208,5 @@ export function createClient(): Client {
   };
 }
 
+const LOST = 'The connection to the server is lost. Please try again as soon as it is back.';
 const NAME = { __typename: 'InvalidInputError', field: 'displayName' } as const;

@@ -1,4 +1,4 @@
-/** The four operations that `core/keys` needs. All may be repeated, so they are tried until the server says something else than "later". */
+/** The four operations that `core/keys` needs. All may be repeated, so they are tried again while that may help. */
 
 import type { KeyServer } from '../../core/keys/types.ts';
 import type { Api } from '../../shared/api.ts';

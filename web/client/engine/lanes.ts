@@ -1,6 +1,6 @@
 /**
- * Three media lines of every peer connection, in this order: microphone, camera, screen. All are there from the first offer on, so that
- * switching replaces a track and never negotiates; and the second video is the screen on both sides, whoever offered.
+ * Three media lines of every peer connection, in this order: microphone, camera, screen. All are there from the first offer on: so
+ * switching replaces a track and never negotiates, and the second video is the screen on both sides, whoever offered.
  */
 
 import type { Kind, Tracks } from './media.ts';
@@ -64,8 +64,8 @@ export class Lanes {
 }
 
 /**
- * Only a line that `addTrack` made takes the place that the other side's offer has for it (JSEP, section 5.10), and `addTrack` wants a
- * track: a silent one that nobody sends. Otherwise whoever answers would have lines of their own behind those of the offer.
+ * Only a line of `addTrack` takes the place that the other side's offer has for it (JSEP, section 5.10), and `addTrack` wants
+ * a track: a silent one that nobody sends. Otherwise whoever answers would have lines of their own behind those of the offer.
  */
 function lane(connection: RTCPeerConnection, kind: 'audio' | 'video', stream: MediaStream): RTCRtpTransceiver {
   const source = new RTCPeerConnection();

@@ -186,8 +186,8 @@ export class Matchmaking {
   }
 
   /**
-   * Skipping keeps the two apart for a while, hanging up does not. No new ticket comes of either: there shall be new keys before, so that
-   * nobody is recognised in the next match by those of the last.
+   * Skipping keeps the two apart for a while, hanging up does not. Neither makes a ticket: there shall be new keys before, so
+   * that nobody is recognised in the next match by those of the last.
    */
   async #leave(roomId: string, skipping = false): Promise<void> {
     const { ask } = this.#parts;

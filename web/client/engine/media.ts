@@ -179,8 +179,8 @@ export class Media {
   }
 
   /**
-   * The streams are others when, and only when, their tracks are. Before a call the switches show what it will begin with; in one, what
-   * is sent.
+   * The streams are others when, and only when, their tracks are. Before a call the switches show what it will begin with; in one,
+   * what is sent.
    */
   #show(news: { readonly problem?: string | null }): void {
     const { local } = this.#store.state();

@@ -4,7 +4,7 @@ import './door.css';
 import { type FormEvent, type ReactElement, useState } from 'react';
 import { Button } from '../../shared/ui/Button.tsx';
 import { Problem, TextField } from '../../shared/ui/Field.tsx';
-import { Lock } from '../../shared/ui/icons.tsx';
+import { Lock, Warning } from '../../shared/ui/icons.tsx';
 import { useOutcome } from '../../shared/ui/outcome.ts';
 import { Brand, Meeting } from './Brand.tsx';
 import { useClient, useClientState } from './client.ts';
@@ -33,6 +33,15 @@ export function Door({ problem, invited }: DoorProps): ReactElement {
           </p>
           <SignIn problem={problem} invited={invited} />
           <Online />
+          {!window.isSecureContext && (
+            <p className="door-insecure">
+              <Warning />
+              <span>
+                Calls and encryption need https, or localhost: over plain http a browser gives this page neither camera
+                nor microphone, and anybody on the way can change it.
+              </span>
+            </p>
+          )}
           <p className="door-privacy">
             <Lock />
             <span>

@@ -132,8 +132,8 @@ function Plots({ range }: { readonly range: Range }): ReactElement {
         />
         <Plot
           {...common}
-          title="Wait for a match"
-          unit="seconds, median"
+          title="Median wait"
+          unit="seconds"
           kind="lines"
           series={[{ label: 'wait', look: 2, values: of((point) => point.typicalWaitSeconds) }]}
         />
@@ -169,7 +169,9 @@ function Plots({ range }: { readonly range: Range }): ReactElement {
           ]}
         />
       </div>
-      <p className="quiet">Shaded: nothing was recorded. Figures are kept for 30 days and name nobody.</p>
+      <p className="quiet">
+        Shaded: nothing was recorded, or of waits nobody was matched. Figures are kept for 30 days and name nobody.
+      </p>
     </>
   );
 }

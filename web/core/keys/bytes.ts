@@ -1,6 +1,7 @@
 /** Bytes and what they are written as: base64 for the API, UTF-8 for text, a length before each part of what is hashed or sent. */
 
-import { concatBytes } from '@noble/curves/utils.js';
+import { bytesToHex, concatBytes } from '@noble/curves/utils.js';
+import { randomBytes } from '@noble/hashes/utils.js';
 
 /** Standard, padded base64 (RFC 4648 section 4), the form of every `Base64` in the API. */
 export function toBase64(bytes: Uint8Array): string {
@@ -21,6 +22,11 @@ export function toUtf8(text: string): Uint8Array {
 /** Throws on bytes that are not UTF-8. */
 export function fromUtf8(bytes: Uint8Array): string {
   return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+}
+
+/** A name that nobody guesses; unlike `crypto.randomUUID` also where a page came over plain http. */
+export function randomId(): string {
+  return bytesToHex(randomBytes(16));
 }
 
 /** A number below 2^32 as 4 bytes, big-endian. */

@@ -1,5 +1,6 @@
 /** All keys of one account in one browser: which identity is published, which room uses which, and when they are deleted. */
 
+import { randomId } from './bytes.ts';
 import { Device } from './device.ts';
 import { RoomKeys } from './room.ts';
 import { type DeviceRow, KEPT_MS, type PublishedRow, type PublishingRow, type RoomRow } from './rows.ts';
@@ -111,7 +112,7 @@ export class Keyring {
       if (published !== undefined && this.#serves(lifetime, published)) return null;
       const underWay = await rows.get<PublishingRow>(this.#path('publishing'));
       if (underWay !== undefined && (underWay.device === LASTING) === (lifetime === 'lasting')) return underWay;
-      const name = lifetime === 'lasting' ? LASTING : crypto.randomUUID();
+      const name = lifetime === 'lasting' ? LASTING : randomId();
       const device = new Device((await this.#device(rows, name))?.state);
       const made = { device: name, input: device.bundle(this.#oneTimeKeys) };
       await rows.put(this.#path('device', name), { state: device.state, ...this.#expiring(name) });

@@ -2,7 +2,7 @@
 
 import { equalBytes } from '@noble/curves/utils.js';
 
-import { toBase64 } from './bytes.ts';
+import { randomId, toBase64 } from './bytes.ts';
 import { type Chat, IdentityChanged, safetyNumber } from './chat.ts';
 import { NotForMe } from './device.ts';
 import { NotProvable } from './franking.ts';
@@ -43,7 +43,7 @@ export class Peer {
 
   /** The request ID to claim their keys with, the same until it has served. */
   nameClaim(): string {
-    this.claim ??= crypto.randomUUID();
+    this.claim ??= randomId();
     return this.claim;
   }
 

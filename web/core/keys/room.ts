@@ -107,6 +107,9 @@ export class RoomKeys {
         const unreadable: Record<string, Unreadable> = {};
         const chats: Chat[] = [];
         for (const [id, peer] of peers) {
+          // A session that is begun takes long: before each one this asks for something, so that the page may do something else and
+          // the transaction goes on.
+          await rows.get(path);
           const reason = this.#ready(id, peer, claims.get(id));
           if (reason === null) chats.push(peer.chat);
           else unreadable[id] = reason;
