@@ -22,13 +22,18 @@ COMPILE = $(VENV)/bin/uv pip compile --no-config --quiet --universal --fork-stra
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
 
 # Whether Node is new enough for Vite. Without it everything but the pages works, and `/` says so.
-HAS_NODE := $(shell node -e 'const [a, b] = process.versions.node.split("."); process.exit(+a > 20 || (+a === 20 && +b >= 19) ? 0 : 1)' 2>/dev/null && npm --version 2>/dev/null)
+HAS_NODE := $(shell node -e 'const [a, b] = process.versions.node.split("."); process.exit(+a > 20 || (+a === 20 && +b >= 19) ? 0 : 1)' 2>/dev/null && command -v npm)
+# Its spinner is a line of control characters in whatever records a terminal.
+export npm_config_progress := false
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster demo test soak chaos check format bench schema lock clean
+.PHONY: help run cluster demo test soak chaos pictures check format bench schema lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+# Who wants to serve does so without pages rather than not at all, and the next time tries again; tests and checks stop.
+run cluster: OR_GO_ON = || echo "The pages could not be built. The API runs all the same; start it again to try again." >&2
 
 run: $(RUNTIME) $(PAGES) ## Start Parley on port 8000 with its own database in .parley/ (Ctrl-C stops it)
 	@exec $(PY) -m api serve $(ARGS)
@@ -51,6 +56,9 @@ soak: $(DEV) ## See that memory stays where it was while 200,000 events, 20,000 
 chaos: $(DEV) ## Let everything fail for ten minutes while 200 people talk (ARGS="--seconds 60 --bus redis")
 	@exec $(PY) -m tests.chaos $(ARGS)
 
+pictures: $(DEV) $(PAGES) ## Take the pictures of the README anew, with Chromium
+	@$(PY) -m tests.browser.pictures
+
 check: $(DEV) $(WEB) ## Format, lint, types, layers, and that migrations and schema.graphql are current
 	$(PY) -m ruff format --check
 	$(PY) -m ruff check
@@ -58,7 +66,7 @@ check: $(DEV) $(WEB) ## Format, lint, types, layers, and that migrations and sch
 	$(PY) $(VENV)/bin/lint-imports --no-logo --cache-dir build/import_linter
 	$(PY) -m api migrate --check
 	$(PY) -m api schema --check
-	$(if $(HAS_NODE),npm --prefix web run --silent check,@echo "Not checked: web/, because Node is missing (apt-get install -y nodejs npm).")
+	$(if $(HAS_NODE),npm --prefix web run --silent check,@echo "Not checked: web/, which needs Node 20.19 or newer with npm.")
 
 format: $(DEV) $(WEB) ## Format, and mend what ruff and Biome can mend by themselves
 	$(PY) -m ruff format
@@ -95,18 +103,19 @@ $(DEV): requirements/dev.txt
 	@$(INSTALL) $<
 	@touch $(RUNTIME) $@ # it holds the runtime list too
 
+# Its summary is no news; its errors are. An installation that was broken off is begun anew.
 $(WEB): web/package-lock.json
 ifdef HAS_NODE
 	@echo "Installing $< ..."
-	@npm ci --silent --no-fund --no-audit --prefix web
-	@touch $@
+	@rm -f $@; { npm ci --loglevel error --no-fund --no-audit --prefix web >/dev/null && touch $@; } $(OR_GO_ON)
 endif
 
-$(PAGES): $(WEB) schema.graphql $(shell find web -name node_modules -prune -o -name dist -prune -o -name generated.ts -prune -o -type f -print)
+$(PAGES): $(WEB) schema.graphql $(shell find web \( -name node_modules -o -name dist -o -path web/test -o -path web/example \) -prune \
+		-o -name generated.ts -prune -o -type f -print)
 ifdef HAS_NODE
-	@echo "Building the pages in web/ ..."
-	@npm --prefix web run --silent build
-	@touch $@
+	@if [ -e $(WEB) ]; then echo "Building the pages in web/ ..."; { npm --prefix web run --silent build && touch $@; } $(OR_GO_ON); fi
+else
+	@echo "The pages in web/ were not built: that needs Node 20.19 or newer with npm. All else works without them."
 endif
 
 # Where Node is missing, `make bench` leaves its servers out and says so.

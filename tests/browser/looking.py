@@ -9,6 +9,7 @@ from playwright.async_api import ViewportSize
 
 from tests.browser.bundling import PACKAGES
 from tests.browser.conftest import NARROW, SCREENS, WIDE, Scheme
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,6 +26,9 @@ TIGHT: Final = (
     ("large", ViewportSize(width=640, height=800), "200%"),
 )
 """What WCAG 2.2 asks a page to fit into (1.4.10 Reflow, 1.4.4 Resize Text)."""
+FITS: Final = "document.documentElement.scrollWidth <= innerWidth"
+SETTLED: Final = 10.0
+"""Seconds in which a page has the layout of a new size: plots measure theirs, and are drawn anew."""
 PAINTED: Final = """
 scheme => new Promise((resolve) => {
   const look = () => matchMedia(`(prefers-color-scheme: ${scheme})`).matches
@@ -70,7 +74,9 @@ class Eyes:
         for size, viewport, text in TIGHT:
             await page.set_viewport_size(viewport)
             await page.evaluate("size => { document.documentElement.style.fontSize = size }", text)
-            if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            try:
+                await until(lambda: page.evaluate(FITS), SETTLED)
+            except TimeoutError:
                 await page.screenshot(path=SCREENS / f"{name}-{size}.png")
                 self.found.append(f"{name}, {size}: the page scrolls sideways")
         await page.evaluate("document.documentElement.style.fontSize = ''")

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Literal, Self, TypedDict
 
-from playwright.async_api import Locator, Page, WebSocket, WebSocketRoute, expect
+from playwright.async_api import Locator, Page, WebSocket, expect
 
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from playwright.async_api import CDPSession, Request
 
     from tests.browser.conftest import NewPage
@@ -54,9 +52,6 @@ class Person:
         """All that the page told the server and heard of it: frames of its sockets, and bodies of its requests."""
         self.offers: int = 0
         """How many offers the page sent."""
-        self.late: set[str] = set()
-        """Words: what the server tells a page that arrived `troubled` is held up if it has one of them."""
-        self._held: list[Callable[[], None]] = []
         self._network: CDPSession | None = None
         page.on("websocket", self._connected)
         page.on("request", self._asked)
@@ -74,13 +69,12 @@ class Person:
         troubled: bool = False,
     ) -> Self:
         """Opens the client at another computer, or in another tab of the browser of `beside`, and comes in. With `refusing` they
-        let the page use neither camera nor microphone; with `troubled` there are `lose_packets` and `late`.
+        let the page use neither camera nor microphone; with `troubled` there is `lose_packets`.
         """
         page = await new_page(beside=beside.page if beside else None, forgiving=forgiving)
         await page.add_init_script(SMALL + REFUSING * refusing)
         person = cls(page, name)
         if troubled:
-            await page.route_web_socket(lambda _: True, person._routed)
             await person.lose_packets(FEW)
         await page.goto(url)
         await page.get_by_label("What shall people call you?").fill(name)
@@ -115,6 +109,10 @@ class Person:
     async def talks_with(self, name: str) -> None:
         """Is in a match with them."""
         await self._stands_at(f"You are talking with {name}")
+
+    async def sits_in(self, room: str) -> None:
+        """Is in the room of that name."""
+        await self._stands_at(room)
 
     async def stays(self, ended: str) -> None:
         """Is in the lobby, and is told why."""
@@ -199,30 +197,6 @@ class Person:
             await self._network.send("Network.enable")
         conditions = {"latency": 1, "downloadThroughput": -1, "uploadThroughput": -1, "packetLoss": percent}
         await self._network.send("Network.emulateNetworkConditions", {"offline": False} | conditions)
-
-    def hear(self, word: str) -> None:
-        """What was held up because it has that word, in its order, and all that comes: see `late`."""
-        self.late.discard(word)
-        held, self._held = self._held, []
-        for told in held:
-            told()
-
-    def _routed(self, here: WebSocketRoute) -> None:
-        there = here.connect_to_server()
-
-        def sent(frame: str | bytes) -> None:
-            self._sent(frame)
-            there.send(frame)
-
-        def heard(frame: str | bytes) -> None:
-            if any(word in str(frame) for word in self.late):
-                self._held.append(lambda: heard(frame))
-            else:
-                self._heard(frame)
-                here.send(frame)
-
-        here.on_message(sent)
-        there.on_message(heard)
 
     def _connected(self, socket: WebSocket) -> None:
         socket.on("framesent", self._sent)

@@ -192,26 +192,19 @@ async def test_whoever_vanishes_is_waited_for_and_then_given_up(server: Server, 
     await ada.stays("The connection to Bob was lost.")
 
 
-async def test_a_network_that_fails_is_survived_by_an_ice_restart_also_if_both_ask_for_it_at_once(
-    server: Server, new_page: NewPage
-) -> None:
-    """No packet of the media arrives, both press "Try again", and their offers cross: perfect negotiation in earnest."""
+async def test_a_network_that_fails_is_survived_by_an_ice_restart(server: Server, new_page: NewPage) -> None:
+    """No packet of the media arrives for a while: both are told, one asks for another try, and they see each other again."""
     ada, bob = people = await _call(new_page, server.url, troubled=True)
     await _both_see(ada, bob)
-    offers = [person.offers for person in people]
+    offers = ada.offers + bob.offers
     for person in people:
-        # What an ICE restart begins with, and what it ends with.
-        person.late |= {"iceConfiguration", "SignalReceived"}
         await person.lose_packets(100)
     for person in people:
         await person.is_told("Interrupted, trying again")
-        await person.press("Try again")
+    await ada.press("Try again")
+    await until(lambda: ada.offers + bob.offers > offers)
     for person in people:
         await person.lose_packets(FEW)
-        person.hear("iceConfiguration")
-    await until(lambda: all(person.offers > before for person, before in zip(people, offers, strict=True)))
-    for person in people:
-        person.hear("SignalReceived")
     for person in people:
         await person.is_told("Connected")
     await _both_see(ada, bob)

@@ -50,6 +50,7 @@ async def _friends(new_page: NewPage, url: str) -> tuple[str, list[Person]]:
         guest = await Person.arrive(new_page, f"{url}/#/join/{code}", name)
         await guest.is_told("Friday")
         await guest.press("Enter the room")
+        await guest.sits_in("Friday")
         people.append(guest)
     return code, people
 
@@ -58,7 +59,8 @@ async def test_four_friends_meet_by_a_link_and_keep_order_among_themselves(serve
     """All see and read each other; whom a moderator mutes, promotes and removes is seen by all; the room has an heir and an end."""
     code, people = await _friends(new_page, server.url)
     ada, bob, eve, dan = people
-    await asyncio.gather(*(one.sees(other.name) for one in people for other in people if one is not other))
+    for person in people:
+        await asyncio.gather(*(person.sees(other.name) for other in people if other is not person))
     await ada.press("Chat")
     await dan.say("Who brings the cake?")
     for person in people:
