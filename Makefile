@@ -85,8 +85,8 @@ lock: $(DEV) ## Pin what pyproject.toml asks for (ARGS=--upgrade takes newer rel
 	$(COMPILE) --group embedded --group dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
 	$(COMPILE) -c requirements/runtime.txt pyproject.toml -o requirements/server.txt
 
-clean: ## Remove .venv, build/ and caches; accounts in .parley/ stay
-	rm -rf $(VENV) build web/dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+clean: ## Remove .venv, build/, the pages and caches; accounts in .parley/ stay
+	rm -rf $(VENV) build web/dist web/*/generated.ts .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name .parley -prune -o -type d \( -name node_modules -o -name __pycache__ \) -prune -exec rm -rf {} +
 
 $(RUNTIME): requirements/runtime.txt

@@ -132,4 +132,4 @@ def accepts(accepted: str, coding: str) -> bool:
 def matches(condition: str, etag: str) -> bool:
     """Whether an `If-None-Match` names it (RFC 9110, section 13.1.2, where tags are compared as weak ones)."""
     tags = [tag.strip().removeprefix("W/") for tag in condition.split(",")]
-    return etag in tags or tags == ["*"]
+    return etag.removeprefix("W/") in tags or tags == ["*"]

@@ -21,7 +21,7 @@ from persistence.embedded import EmbeddedPostgresError
 SCHEMA_FILE = Path(__file__).resolve().parent.parent / "schema.graphql"
 ROLES = tuple(role.lower() for role in OperatorRole)
 SIGNING_IN = (
-    "The token is shown only now, and whoever has it is the operator. It signs in with "
+    "The token is shown only now, and whoever has it is the operator. It signs in at /console, or with "
     'mutation { signInOperator(input: {token: "…"}) { ... on SignInOperatorSuccess { session { accessToken refreshToken } } } }'
 )
 

@@ -39,7 +39,7 @@ def _pages(root: str, settings: Settings) -> list[str]:
 
 def _instead(root: str) -> list[str]:
     return [
-        "The pages are missing: install Node 20.19 or newer with npm, and start `make run` again.",
+        "The pages are missing: where Node 20.19 or newer is installed with npm, `make run` builds them.",
         "",
         f"Open       {root}",
         f"Try        curl -s {root}/graphql -H 'content-type: application/json' \\",

@@ -32,7 +32,7 @@ def modules() -> dict[str, str]:
 def documents(page: Path) -> list[str]:
     """The GraphQL documents that the page shows, in whatever language. A blank line parts two of one fence."""
     shown = [document for block in fences(page, "graphql") for document in block.split("\n\n")]
-    for code in fences(page, "js"):
+    for code in [*fences(page, "js"), *fences(page, "ts")]:
         shown += re.findall(r"/\* GraphQL \*/ `([^`]*)`", code)
     for code in fences(page, "python"):
         shown += re.findall(r'^[A-Z_]+ = """(.*?)"""', code, re.DOTALL | re.MULTILINE)

@@ -21,6 +21,7 @@ from domain.keys.bundle import SignedPreKey
 from tests.acceptance.encryption import end_to_end
 from tests.acceptance.server import ROOT, Server
 from tests.conftest import LivedIn
+from tests.guides import fences
 from tests.node import DEADLINE, environment, npm
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ def server(lived_in: LivedIn, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def test_its_own_tests_pass(web: Path) -> None:
     """Keys, ratchets, groups and franking; that the example's operations fit schema.graphql; and what else is in web/test."""
     assert "fail 0" in npm(web, "test")
+
+
+def test_the_call_that_the_guide_shows_is_the_one_that_is_checked() -> None:
+    """`make check` holds web/example/call.ts to the types of core/signaling.ts, tests/acceptance its operations to the schema."""
+    assert fences(ROOT / "docs" / "CLIENTS.md", "ts") == [(WEB / "example" / "call.ts").read_text()]
 
 
 def test_two_people_talk_through_a_running_server(web: Path, server: Server) -> None:

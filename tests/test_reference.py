@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import shutil
 import threading
 from collections import Counter
@@ -40,6 +41,7 @@ from schema.api import schema as served
 from schema.api import sdl
 from schema.execution.documents import Documents, Prepared
 from schema.execution.measure import DocumentLimits
+from tests.acceptance.server import ROOT
 
 SDL = sdl()
 SCHEMA = build_schema(SDL)
@@ -373,3 +375,16 @@ async def test_production_hides_the_reference_unless_it_is_wanted(
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         for path in ("/docs", "/docs/rooms", "/schema.graphql"):
             assert (await client.get(path)).status_code == status, path
+
+
+def test_its_colours_are_those_of_the_other_pages() -> None:
+    """It is served where Node is missing as well, so that it has a copy of what is in web/shared."""
+    ours, theirs = (
+        [
+            dict(re.findall(r"(--[\w-]+): (#\w+);", scheme))
+            for scheme in (ROOT / path).read_text().split("(prefers-color-scheme: dark)")
+        ]
+        for path in ("api/reference/reference.css", "web/shared/tokens.css")
+    )
+    assert all(ours)
+    assert [{name: scheme.get(name) for name in own} for own, scheme in zip(ours, theirs[:2], strict=True)] == ours

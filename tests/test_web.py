@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from api.parts import Parts
 
-SENTENCE = "The pages are missing: install Node 20.19 or newer with npm, and start <code>make run</code> again"
+SENTENCE = "The pages are missing: where Node 20.19 or newer is installed with npm, <code>make run</code> builds them"
 SCRIPT = b"console.log('hello');" * 40
 ADDRESSES = ("/", "/console", "/console/", "/graphiql", "/graphiql/")
 

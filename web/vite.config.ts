@@ -1,11 +1,12 @@
-/** Builds the three pages into dist/, which api/web.py serves. `PARLEY_ORIGIN` names the running server for `vite dev`. */
+/** Builds the three pages into dist/, which api/web.py serves. `API_ORIGIN` names the running server for `npm run dev`. */
 
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 
-const server = process.env['PARLEY_ORIGIN'] ?? 'http://localhost:8000';
+const server = process.env['API_ORIGIN'] ?? 'http://localhost:8000';
 
 export default defineConfig({
+  appType: 'mpa', // an address that there is not is none, rather than the client
   plugins: [react()],
   build: {
     target: 'es2022',
@@ -21,5 +22,5 @@ export default defineConfig({
       },
     },
   },
-  server: { proxy: { '/graphql': { target: server, ws: true }, '/schema.graphql': server } },
+  server: { proxy: { '/graphql': { target: server, ws: true }, '/schema.graphql': server, '/docs': server } },
 });

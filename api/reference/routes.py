@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from api.assets import FOREVER, accepts
+from api.assets import FOREVER, accepts, matches
 from api.reference.pages import ASSETS, MISSING, render
 from api.reference.places import ROOT
 from api.web import HEADERS
@@ -45,7 +45,7 @@ class Reference:
         if file is None:
             return _answer(request, files[MISSING], {"Cache-Control": "no-cache"}, 404)
         headers = {"Cache-Control": FOREVER if path.startswith(ASSETS) else "no-cache", "ETag": file.tag}
-        if _has(request.headers.get("if-none-match", ""), file.tag):
+        if matches(request.headers.get("if-none-match", ""), file.tag):
             return Response(status_code=304, headers=FIXED | headers)
         return _answer(request, file, headers)
 
@@ -55,12 +55,6 @@ def _answer(request: Request, file: File, headers: dict[str, str], status: int =
         compressed = FIXED | headers | {"Content-Encoding": "gzip"}
         return Response(file.compressed, status, compressed, file.media_type)
     return Response(file.body, status, FIXED | headers, file.media_type)
-
-
-def _has(header: str, tag: str) -> bool:
-    """Whether `If-None-Match` names that entity tag, compared weakly (RFC 9110 section 13.1.2)."""
-    opaque = tag.removeprefix("W/")
-    return any(each.strip().removeprefix("W/") in {opaque, "*"} for each in header.split(","))
 
 
 def reference_routes(sdl: str, *, graphiql: bool) -> list[BaseRoute]:

@@ -58,12 +58,15 @@ class Eyes:
         if self.found:
             raise AssertionError("\n".join(self.found))
 
-    async def look(self, page: Page, name: str, *, exempt: tuple[str, ...] = ()) -> None:
+    async def look(self, page: Page, name: str, *, part: bool = False, exempt: tuple[str, ...] = ()) -> None:
         """Takes the pictures of a view, `build/screens/NAME-{wide,narrow}-{light,dark}.png`, and notes where it scrolls
         sideways, and the serious and critical violations of WCAG that axe finds outside of what matches a selector of `exempt`.
-        The page is wide and in the context's scheme afterwards.
+        Of a `part` of a view, such as a dialog, there are pictures only where axe looks. The page is wide and in the context's
+        scheme afterwards.
         """
         for (size, viewport), scheme in product(SIZES.items(), SCHEMES):
+            if part and (size, scheme) not in AXED:
+                continue
             await page.set_viewport_size(viewport)
             await page.emulate_media(color_scheme=scheme)
             await page.evaluate(PAINTED, scheme)

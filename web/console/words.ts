@@ -64,10 +64,6 @@ export function grounds(priority: number): string | null {
   return ['proved message', 'three or more reporters', null][priority % 3] ?? null;
 }
 
-export function priorityWords(priority: number): string {
-  return [URGENCY[urgency(priority)], grounds(priority)].filter(Boolean).join(', ');
-}
-
 /** What was reported, each category once, and how often. */
 export function charges(reports: CaseRowFragment['reports']): { readonly categories: string; readonly count: string } {
   const named = [...new Set(reports.edges.map(({ node }) => CATEGORY[node.report.category]))];

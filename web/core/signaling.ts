@@ -59,6 +59,11 @@ const HELD = 256;
 const PATIENCE_MS = 2_000;
 /** Most interruptions pass by themselves. The sides wait for different times, so that one of them restarts. */
 const INTERRUPTED_MS = { impolite: 2_000, polite: 4_000 };
+/** The other side may begin so many calls at once, and one more after each pause: every one makes a connection and asks the server. */
+const CALLS = 8;
+const CALL_MS = 2_000;
+/** So many calls that are over are known as such. */
+const GONE = 256;
 /** After so many ICE restarts in vain the connection is made anew. */
 const RESTARTS = 3;
 
@@ -91,9 +96,17 @@ export class Peer {
   #pumping = false;
   #underWay: Promise<unknown> = Promise.resolve();
   #held: Held[] = [];
+  /** The offer that came last: those before it, if they wait still, were taken back. */
+  #newest: Signal | undefined;
+  #calls = { left: CALLS, at: Date.now() };
   /** The last description that came, and the offer that was made last. */
   #heard: string | undefined;
   #offered: string | undefined;
+  /**
+   * The polite side's offer, until it is answered: only then it is set. One that collides is dropped, and nothing need be taken back,
+   * for Chromium 156 shows and plays nothing of what it receives after a rollback, though the connection stands and it decodes.
+   */
+  #draft: RTCSessionDescriptionInit | undefined;
   /** The other side's last offer collided with ours, and its candidates with it. */
   #ignoring = false;
   #restarts = 0;
@@ -107,8 +120,10 @@ export class Peer {
 
   /** Of the other member, in the order in which they came. */
   receive({ callId, signal }: { readonly callId: string | null; readonly signal: Signal }): void {
+    if (signal.__typename === 'Offer' && !(callId !== null && this.#gone.has(callId))) this.#newest = signal;
     this.#inTurn(() => {
       if (callId !== null && this.#gone.has(callId)) return undefined;
+      if (signal.__typename === 'Offer' && signal !== this.#newest) return undefined;
       const ours = callId === null || callId === this.callId;
       if (signal.__typename === 'IceCandidates') {
         const candidates = signal.endOfCandidates ? [...signal.candidates, null] : signal.candidates;
@@ -157,6 +172,7 @@ export class Peer {
   #open(callId: string): void {
     this.#leave(callId);
     this.#heard = undefined;
+    this.#draft = undefined;
     this.#ignoring = false;
     this.connection?.close();
     const connection = new RTCPeerConnection();
@@ -173,14 +189,35 @@ export class Peer {
 
   /** The call goes by another name from now on. */
   #leave(callId: string): void {
-    if (this.callId) this.#gone.add(this.callId);
+    if (this.callId) this.#forget(this.callId);
     this.#outbox = [];
     this.callId = callId;
   }
 
+  #forget(callId: string): void {
+    this.#gone.add(callId);
+    for (const oldest of this.#gone) {
+      if (this.#gone.size <= GONE) break;
+      this.#gone.delete(oldest);
+    }
+  }
+
+  /** Whether the other side may begin a call now. */
+  #allowed(): boolean {
+    const now = Date.now();
+    const left = Math.min(CALLS, this.#calls.left + (now - this.#calls.at) / CALL_MS);
+    this.#calls = { left: left < 1 ? left : left - 1, at: now };
+    return left >= 1;
+  }
+
   #spent(): boolean {
     const { signalingState, localDescription, remoteDescription } = this.connection;
-    return signalingState === 'closed' || localDescription !== null || remoteDescription !== null;
+    return (
+      signalingState === 'closed' ||
+      localDescription !== null ||
+      remoteDescription !== null ||
+      this.#draft !== undefined
+    );
   }
 
   #renew(): void {
@@ -192,9 +229,10 @@ export class Peer {
 
   async #offer(): Promise<void> {
     await this.#configured;
-    if (this.connection.signalingState !== 'stable') return; // negotiation is needed again once it is
-    await this.connection.setLocalDescription();
-    this.#offered = this.connection.localDescription!.sdp;
+    if (this.connection.signalingState !== 'stable' || this.#draft) return; // negotiation is needed again once it is settled
+    if (this.#options.polite) this.#draft = await this.connection.createOffer();
+    else await this.connection.setLocalDescription();
+    this.#offered = this.#draft?.sdp ?? this.connection.localDescription!.sdp;
     this.#post({ offer: { sdp: this.#offered } });
   }
 
@@ -204,9 +242,12 @@ export class Peer {
     const collision = this.connection.signalingState === 'have-local-offer';
     if (callId === this.callId) {
       this.#ignoring = collision && !polite;
+    } else if (!this.#allowed()) {
+      this.#forget(callId);
+      return this.#wake(CALL_MS, () => this.#renew()); // Once they are quiet they are called: perhaps something is broken there.
     } else if (collision && !polite && !this.connection.remoteDescription) {
       // Both called at once, and ours holds. The other side may have come back too late for our offer: that it knows it does no harm.
-      this.#gone.add(callId);
+      this.#forget(callId);
       return this.#post({ offer: { sdp: this.#offered! } });
     } else if (this.#spent()) {
       this.#open(callId);
@@ -215,7 +256,8 @@ export class Peer {
     }
     this.#heard = sdp;
     if (this.#ignoring) return;
-    await this.connection.setRemoteDescription({ type: 'offer', sdp }); // takes back an offer of ours
+    this.#draft = undefined;
+    await this.connection.setRemoteDescription({ type: 'offer', sdp });
     await this.#add(this.#held.splice(0));
     await this.#configured;
     await this.connection.setLocalDescription();
@@ -223,15 +265,18 @@ export class Peer {
   }
 
   async #accept(sdp: string): Promise<void> {
-    if (sdp === this.#heard || this.connection.signalingState !== 'have-local-offer') return;
+    const draft = this.#draft;
+    if (sdp === this.#heard || !(draft || this.connection.signalingState === 'have-local-offer')) return;
     this.#heard = sdp;
     this.#ignoring = false;
+    this.#draft = undefined;
+    if (draft) await this.connection.setLocalDescription(draft);
     await this.connection.setRemoteDescription({ type: 'answer', sdp });
     await this.#add(this.#held.splice(0));
   }
 
   #end(reason: HangUpReason): void {
-    this.#gone.add(this.callId);
+    this.#forget(this.callId);
     this.#outbox = [];
     clearTimeout(this.#alarm);
     this.connection.close();
@@ -242,9 +287,10 @@ export class Peer {
   async #add(arrived: readonly Held[]): Promise<void> {
     for (const { callId, candidate } of arrived) {
       const ours = callId === null || callId === this.callId;
-      if (ours && this.#ignoring) continue;
       const described = ours ? this.connection.remoteDescription?.sdp : undefined;
       const fragment = candidate?.usernameFragment;
+      // Those of an answer that came before may be late, and nobody tells them again.
+      if (ours && this.#ignoring && !(fragment && described?.includes(`a=ice-ufrag:${fragment}`))) continue;
       if (described === undefined || (fragment && !described.includes(`a=ice-ufrag:${fragment}`)))
         this.#held = [...this.#held.slice(1 - HELD), { callId, candidate }];
       else await this.connection.addIceCandidate(candidate).catch((error) => this.#options.fault?.(error));
@@ -266,6 +312,11 @@ export class Peer {
   }
 
   #post(signal: SignalInput): void {
+    // A description takes the place of one that was not sent yet; but the other side waits for an answer, whatever is offered next.
+    if (!('candidates' in signal))
+      this.#outbox = this.#outbox.filter(
+        ({ signal: before }) => 'candidates' in before || ('offer' in signal && 'answer' in before),
+      );
     this.#outbox.push({ signal, ids: { callId: this.callId, clientSignalId: newId() } });
     if (!this.#pumping) void this.#pump();
   }

@@ -8,7 +8,7 @@ import { Failure, inWords } from '../../shared/failures.ts';
 import { randomId } from '../../shared/slots.ts';
 import { type MessagePartsFragment, MessagesDocument } from '../generated.ts';
 import type { Line } from '../state.ts';
-import { added, ordered } from './lines.ts';
+import { added, noted, ordered } from './lines.ts';
 import type { Evidence, Met } from './met.ts';
 import { Outbox } from './outbox.ts';
 import { type Inside, othersOf } from './parts.ts';
@@ -16,6 +16,8 @@ import type { Store } from './store.ts';
 
 /** Of a room that was entered, so many messages are looked for. */
 const HISTORY = 50;
+/** So many of a sender with other keys wait for being trusted: each may have 64 KiB. */
+const MOST_UNREAD = 50;
 
 export class Chat {
   readonly #store: Store;
@@ -56,7 +58,7 @@ export class Chat {
   }
 
   note(text: string): void {
-    this.#add({ kind: 'note', id: randomId(), text, at: new Date() });
+    this.#change((lines) => noted(lines, { kind: 'note', id: randomId(), text, at: new Date() }));
   }
 
   received({ cursor, node }: { readonly cursor: string; readonly node: MessagePartsFragment }): void {
@@ -175,7 +177,7 @@ export class Chat {
     }
     const reading = await this.#keys.read(message);
     if ('refused' in reading) {
-      if (reading.refused === 'changed') this.#unread.push(message);
+      if (reading.refused === 'changed') this.#unread = [...this.#unread, message].slice(-MOST_UNREAD);
       else if (live && !mine) this.note(REFUSED[reading.refused](this.#name(message.sender.id)));
       return reading.refused === 'changed' || live;
     }

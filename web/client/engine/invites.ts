@@ -82,10 +82,15 @@ export class Invites {
     const { store, ask } = this.#parts;
     const roomId = store.room?.id;
     if (roomId === undefined) return null;
-    const { closeRoom } = await ask(CloseRoomDocument, { input: { roomId } }, { patient: true });
-    if (closeRoom.__typename !== 'CloseRoomSuccess') return refused(closeRoom);
-    if (store.room?.id === roomId) this.#rooms.exit(null);
-    return null;
+    this.#rooms.closing = roomId;
+    try {
+      const { closeRoom } = await ask(CloseRoomDocument, { input: { roomId } }, { patient: true });
+      if (closeRoom.__typename !== 'CloseRoomSuccess') return refused(closeRoom);
+      if (store.room?.id === roomId) this.#rooms.exit(null);
+      return null;
+    } finally {
+      this.#rooms.closing = null;
+    }
   }
 
   async moderate(action: Parameters<Actions['moderate']>[0], memberId: string): Outcome {

@@ -26,7 +26,7 @@ export class Lanes {
     this.#screen = before ? before.#screen : new MediaStream();
     this.screenShown = before?.screenShown ?? false;
     this.#heard = before ? before.#heard : false;
-    this.#transceivers = KINDS.map((kind) => lane(connection, kind === 'microphone' ? 'audio' : 'video', this.#stream));
+    this.#transceivers = silence().map((track) => lane(connection, track, this.#stream));
     // Not before all are there: `addTrack` takes a line that sends nothing for the next track of its kind.
     for (const { sender } of this.#transceivers) void sender.replaceTrack(null);
     const [microphone, camera, screen] = this.#transceivers.map(({ receiver }) => receiver.track);
@@ -67,12 +67,21 @@ export class Lanes {
  * Only a line of `addTrack` takes the place that the other side's offer has for it (JSEP, section 5.10), and `addTrack` wants
  * a track: a silent one that nobody sends. Otherwise whoever answers would have lines of their own behind those of the offer.
  */
-function lane(connection: RTCPeerConnection, kind: 'audio' | 'video', stream: MediaStream): RTCRtpTransceiver {
-  const source = new RTCPeerConnection();
-  const { track } = source.addTransceiver(kind).receiver;
+function lane(connection: RTCPeerConnection, track: MediaStreamTrack, stream: MediaStream): RTCRtpTransceiver {
   const sender = connection.addTrack(track, stream);
-  source.close();
   return connection.getTransceivers().find((transceiver) => transceiver.sender === sender)!;
+}
+
+let silent: readonly MediaStreamTrack[] | undefined;
+
+/** One track for each line, of no source. Made once: a page may have 500 connections, with those that are closed but not collected. */
+function silence(): readonly MediaStreamTrack[] {
+  if (silent === undefined) {
+    const source = new RTCPeerConnection();
+    silent = KINDS.map((kind) => source.addTransceiver(kind === 'microphone' ? 'audio' : 'video').receiver.track);
+    source.close();
+  }
+  return silent;
 }
 
 function replace(stream: MediaStream, tracks: readonly MediaStreamTrack[]): void {

@@ -3,11 +3,28 @@
 import type { Line } from '../state.ts';
 
 export type MessageLine = Extract<Line, { kind: 'message' }>;
+export type NoteLine = Extract<Line, { kind: 'note' }>;
+
+/** The newest that are kept: whoever writes for hours, or for nothing, shall not make the page slow. */
+export const MOST_LINES = 500;
 
 /** The server has taken them all in this order, and what has not arrived there yet comes last. */
 export function added(lines: readonly Line[], line: Line): readonly Line[] {
   const at = isPending(line) ? lines.length : pendingFrom(lines);
-  return [...lines.slice(0, at), line, ...lines.slice(at)];
+  return [...lines.slice(0, at), line, ...lines.slice(at)].slice(-MOST_LINES);
+}
+
+/** What happens again before anybody says something is told once, at the last time: it does not drive out what was said. */
+export function noted(lines: readonly Line[], note: NoteLine): readonly Line[] {
+  const to = pendingFrom(lines);
+  let from = to;
+  while (from > 0 && lines[from - 1]!.kind === 'note') from--;
+  const told = (line: Line, at: number): boolean =>
+    at >= from && at < to && line.kind === 'note' && line.text === note.text;
+  return added(
+    lines.filter((line, at) => !told(line, at)),
+    note,
+  );
 }
 
 /** The server answered: the line has its ID and time, and stays where it is until the room's order is told. */

@@ -7,6 +7,7 @@ import {
   LeaveRoomDocument,
   SkipDocument,
   StandingDocument,
+  type StandingQuery,
   type TicketPartsFragment,
 } from '../generated.ts';
 import type { Outcome, Preferences } from '../state.ts';
@@ -25,6 +26,8 @@ export class Matchmaking {
   #wanted = false;
   /** Whether the viewer is on the way into the queue: the server may not have heard of it yet. */
   #queueing = false;
+  /** How often the viewer came into the queue, left it, or left a room: as the server has answered. */
+  #moves = 0;
   /** Rooms that the viewer is leaving: a look at where they stand may still show them. */
   readonly #leaving = new Set<string>();
   /** Tickets that the person gave up; null stands for one that they are giving up. Events still tell of their beginning. */
@@ -55,6 +58,7 @@ export class Matchmaking {
       if (leaveQueue.ticket !== null) this.#cancelled.add(leaveQueue.ticket.id);
     } finally {
       this.#cancelled.delete(null);
+      this.#moves++;
     }
     return null;
   }
@@ -85,6 +89,11 @@ export class Matchmaking {
 
   queueJoined({ ticket }: EventOf<'QueueJoined'>): void {
     const { store, media, keyring } = this.#parts;
+    // The server queued the viewer anew because the partner was lost, just as the viewer hung up.
+    if (!this.#wanted && this.#leaving.size > 0) {
+      void this.leaveQueue().catch((error) => store.notice('bad', inWords(error)));
+      return;
+    }
     if (store.room !== null || this.#cancelled.has(null) || this.#cancelled.has(ticket.id)) return;
     this.#wanted = true;
     this.#showWaiting(ticket);
@@ -113,16 +122,21 @@ export class Matchmaking {
     if (room?.id !== id) return;
     this.#wanted = false;
     const partner = this.#rooms.partner ?? 'your partner';
-    // Whoever left by themselves is in another place by now.
-    this.#rooms.exit(
-      matchEndReason === 'YOU_LEFT' && this.#rooms.lost ? lostMatch(partner) : matchEnded(matchEndReason, partner),
-    );
+    // Whoever hung up is in another place by now.
+    const lost = matchEndReason === 'YOU_LEFT' && !room.members.some((member) => this.#parts.met.parted(member.id));
+    this.#rooms.exit(lost ? lostMatch(partner) : matchEnded(matchEndReason, partner));
   }
 
   /** The first event of a stream, or a hole in it: asks where the viewer is, and shows that. */
   async stand(): Promise<void> {
     const { store, ask, media } = this.#parts;
-    const { rooms, ticket } = await ask(StandingDocument, {}, ORDERED);
+    let moves: number;
+    let standing: StandingQuery;
+    do {
+      moves = this.#moves; // An answer from before the viewer's last move would take that back.
+      standing = await ask(StandingDocument, {}, ORDERED);
+    } while (moves !== this.#moves);
+    const { rooms, ticket } = standing;
     const open = rooms.filter((room) => isInside(room) && !this.#leaving.has(room.id));
     const before = store.room;
     const room = open.find(({ id }) => id === before?.id) ?? open.find(({ kind }) => kind === 'MATCH') ?? open[0];
@@ -165,6 +179,7 @@ export class Matchmaking {
       return this.#failed(inWords(error));
     } finally {
       this.#queueing = false;
+      this.#moves++;
     }
   }
 
@@ -197,6 +212,7 @@ export class Matchmaking {
       else await ask(LeaveRoomDocument, { input: { roomId } }, ORDERED);
     } finally {
       this.#leaving.delete(roomId);
+      this.#moves++;
     }
   }
 }

@@ -7,6 +7,8 @@ import type { Store } from './store.ts';
 const KEPT_MS = 24 * 3_600_000;
 /** Of each member, the newest. A report takes 20, which the reporter chooses from these. */
 const PROVABLE = 100;
+/** And so many characters, for a tab may keep a few million. */
+const PROVABLE_LENGTH = 100_000;
 
 export type Evidence = DisclosedMessageInput;
 
@@ -26,6 +28,7 @@ export class Met {
   readonly #storage: Storage;
   #key: string | null = null;
   #entries: readonly Entry[] = [];
+  readonly #parted = new Set<string>();
 
   constructor(store: Store, storage: Storage = sessionStorage) {
     this.#store = store;
@@ -49,8 +52,17 @@ export class Met {
 
   prove(memberId: string, evidence: Evidence): void {
     this.#change(memberId, ({ evidence: before }) => ({
-      evidence: [...before.filter(({ messageId }) => messageId !== evidence.messageId), evidence].slice(-PROVABLE),
+      evidence: newest([...before.filter(({ messageId }) => messageId !== evidence.messageId), evidence]),
     }));
+  }
+
+  /** The viewer is about to report or block them: that ends a match of the two. */
+  part(memberId: string): void {
+    this.#parted.add(memberId);
+  }
+
+  parted(memberId: string): boolean {
+    return this.#parted.has(memberId);
   }
 
   mark(memberId: string, what: 'reported' | 'blocked'): void {
@@ -82,6 +94,15 @@ export class Met {
     }
     this.#store.set({ met: this.#entries.map(shown) });
   }
+}
+
+function newest(evidence: readonly Evidence[]): readonly Evidence[] {
+  let length = 0;
+  const before = evidence.findLastIndex(({ plaintext }) => {
+    length += plaintext.length;
+    return length > PROVABLE_LENGTH;
+  });
+  return evidence.slice(before + 1).slice(-PROVABLE);
 }
 
 function shown({ memberId, displayName, roomId, evidence, reported, blocked }: Entry): MetState {

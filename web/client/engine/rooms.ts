@@ -29,11 +29,12 @@ export class Rooms {
   readonly #parts: RoomParts;
   #chat: Chat | undefined;
   #partner: string | null = null;
-  #lost = false;
   /** What the server heard last of the viewer's media, in this room. */
   #told = '';
   #telling = false;
   #typed = 0;
+  /** The room that the viewer is closing: they need not be told that it was closed, whether the event comes first or the answer. */
+  closing: string | null = null;
   readonly #typing = new Map<string, ReturnType<typeof setTimeout>>();
 
   constructor(parts: RoomParts) {
@@ -70,11 +71,6 @@ export class Rooms {
     return this.#partner;
   }
 
-  /** Whether the viewer lost their seat by having been away. */
-  get lost(): boolean {
-    return this.#lost;
-  }
-
   /** Shows the queue; devices stay on for the next match. */
   pause(waiting: Extract<Place, { at: 'waiting' }>): void {
     this.#leave();
@@ -96,7 +92,6 @@ export class Rooms {
     this.#chat?.leave();
     this.#chat = undefined;
     this.#typed = 0;
-    this.#lost = false;
     for (const timer of this.#typing.values()) clearTimeout(timer);
     this.#typing.clear();
     if (room !== null)
@@ -127,9 +122,8 @@ export class Rooms {
     const here = store.room;
     if (here?.id !== room.id) return;
     if (member.id === here.me.id) {
-      // The end of a match is an event of its own.
-      if (here.kind === 'INVITE') this.exit(leftRoom(memberLeaveReason, here.name));
-      else this.#lost = memberLeaveReason === 'CONNECTION_LOST';
+      // An invite room: whoever leaves a match is told of its end alone.
+      this.exit(this.closing === room.id ? null : leftRoom(memberLeaveReason, here.name));
       return;
     }
     calls.left(member.id);

@@ -59,6 +59,7 @@ export class Safety {
 
   async report(memberId: string, category: Category, comment: string, messageIds: readonly string[]): Outcome {
     const evidence = this.#met.evidence(memberId, messageIds).slice(-EVIDENCE);
+    this.#met.part(memberId);
     const input = { memberId, category, comment: comment.trim() || null, evidence };
     const { reportUser: answer } = await this.#ask(ReportUserDocument, { input }, { patient: true });
     if (answer.__typename === 'NotFoundError')
@@ -69,6 +70,7 @@ export class Safety {
   }
 
   async block(memberId: string): Outcome {
+    this.#met.part(memberId);
     const { blockUser: answer } = await this.#ask(BlockUserDocument, { input: { memberId } }, { patient: true });
     if (answer.__typename === 'NotFoundError')
       return 'You met them more than 24 hours ago, and cannot block them any more.';

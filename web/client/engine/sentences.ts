@@ -18,9 +18,9 @@ export function matchEnded(reason: MatchEndReason, partner: string): string {
   }
 }
 
-/** The viewer was away for longer than their seat was held. */
+/** The viewer was not reached within seconds of its beginning, or was away for longer than their seat was held. */
 export function lostMatch(partner: string): string {
-  return `Your connection was lost for too long, and the conversation with ${partner} has ended.`;
+  return `Your connection was lost or too slow, and the conversation with ${partner} has ended.`;
 }
 
 /** Why somebody is not in the queue any more; null where they asked for it. */

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { added, delivery, ordered, sent } from '../../client/engine/lines.ts';
+import { added, delivery, MOST_LINES, noted, ordered, sent } from '../../client/engine/lines.ts';
 import type { Line } from '../../client/state.ts';
 
 const AT = new Date(0);
@@ -50,4 +50,20 @@ test('a line that failed keeps its ID, so that it can be said again', () => {
   const failed = delivery(added([], own('draft')), 'draft', 'failed');
   assert.equal(failed[0]?.kind === 'message' && failed[0].delivery, 'failed');
   assert.deepEqual(ids(ordered(failed, 'another', 'server', AT)), ['draft']);
+});
+
+test('a list stays bounded, and keeps the newest', () => {
+  let lines: readonly Line[] = [];
+  for (let at = 0; at < MOST_LINES + 10; at++) lines = added(lines, theirs(`${at}`));
+  assert.equal(lines.length, MOST_LINES);
+  assert.equal(lines.at(-1)!.id, `${MOST_LINES + 9}`);
+});
+
+test('what happens again and again is told once, the last time, until somebody says something', () => {
+  const note = (id: string, text: string) => ({ kind: 'note', id, text, at: AT }) as const;
+  let lines: readonly Line[] = noted([theirs('1')], note('2', 'damaged'));
+  lines = noted(added(lines, theirs('3')), note('4', 'damaged'));
+  lines = added(lines, own('5'));
+  for (const [id, text] of ['joined', 'left', 'joined', 'left'].entries()) lines = noted(lines, note(`n${id}`, text));
+  assert.deepEqual(ids(lines), ['1', '2', '3', '4', 'n2', 'n3', '5']);
 });

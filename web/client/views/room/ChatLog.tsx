@@ -1,6 +1,6 @@
 /** What was said, the newest at the bottom, and followed there unless the reader went up. */
 
-import { type ReactElement, type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { memo, type ReactElement, type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { Avatar } from '../../../shared/ui/Avatar.tsx';
 import { Button } from '../../../shared/ui/Button.tsx';
 import { Check, Clock, Down } from '../../../shared/ui/icons.tsx';
@@ -10,6 +10,9 @@ import { timeOfDay } from '../words.ts';
 
 /** Lines of one sender within so many milliseconds stand together. */
 const TOGETHER = 5 * 60_000;
+
+/** What is longer is shown whole to those who ask for it. */
+const LONG = { characters: 4000, lines: 60 };
 
 interface ChatLogProps {
   readonly room: Room;
@@ -90,7 +93,8 @@ interface MessageProps {
   readonly latest: boolean;
 }
 
-function Message({ line, name, first, named, latest }: MessageProps): ReactElement {
+/** Not made again for every line that comes. */
+const Message = memo(function Message({ line, name, first, named, latest }: MessageProps): ReactElement {
   const client = useClient();
   const who = line.mine ? 'You' : name;
   return (
@@ -105,7 +109,7 @@ function Message({ line, name, first, named, latest }: MessageProps): ReactEleme
         </p>
       )}
       <p className={`bubble bubble-${line.delivery}`} dir="auto">
-        {line.text}
+        <Words text={line.text} />
       </p>
       {line.delivery === 'sending' && (
         <p className="delivery">
@@ -127,6 +131,25 @@ function Message({ line, name, first, named, latest }: MessageProps): ReactEleme
       )}
     </div>
   );
+});
+
+function Words({ text }: { readonly text: string }): ReactElement {
+  const [whole, setWhole] = useState(false);
+  const short = whole ? text : shortened(text);
+  if (short.length === text.length) return <>{text}</>;
+  return (
+    <>
+      {short}…{' '}
+      <button type="button" className="text-button" onClick={() => setWhole(true)}>
+        Show all of it
+      </button>
+    </>
+  );
+}
+
+function shortened(text: string): string {
+  const lines = text.split('\n', LONG.lines).join('\n');
+  return lines.length <= LONG.characters ? lines : lines.slice(0, LONG.characters).replace(/[\uD800-\uDBFF]$/, '');
 }
 
 function together(before: Line | undefined, line: MessageLine): boolean {
