@@ -103,8 +103,8 @@ export class Peer {
   #heard: string | undefined;
   #offered: string | undefined;
   /**
-   * The polite side's offer, until it is answered: only then it is set. One that collides is dropped, and nothing need be taken back,
-   * for Chromium 156 shows and plays nothing of what it receives after a rollback, though the connection stands and it decodes.
+   * The polite side's offer, until it is answered: only then is it set. One that collides is dropped, so that nothing is rolled
+   * back: after a rollback Chromium 156 decodes what it receives, and neither shows nor plays it.
    */
   #draft: RTCSessionDescriptionInit | undefined;
   /** The other side's last offer collided with ours, and its candidates with it. */
@@ -312,7 +312,7 @@ export class Peer {
   }
 
   #post(signal: SignalInput): void {
-    // A description takes the place of one that was not sent yet; but the other side waits for an answer, whatever is offered next.
+    // A description takes the place of one that was not sent yet, but an offer not that of an answer: the other side waits for it.
     if (!('candidates' in signal))
       this.#outbox = this.#outbox.filter(
         ({ signal: before }) => 'candidates' in before || ('offer' in signal && 'answer' in before),
