@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from api import transparency
+from api import transparency, web
 from api.settings import Settings
 from tests.acceptance import documents
 from tests.acceptance.client import JSON, Api, Closed, GraphQLFailure, Person, Socket
@@ -180,7 +180,7 @@ def test_start_prints_what_to_open_and_what_to_try(running: Server) -> None:
     """The first minute decides whether somebody stays: they need an address, and something to paste."""
     printed = running.printed.read_text()
     assert f"http://localhost:{running.port}" in printed
-    assert "query" in printed
+    assert ("in two tabs" if web.built() else "query") in printed
     assert "Ctrl-C" in printed
 
 

@@ -61,7 +61,7 @@ class Eyes:
     async def look(self, page: Page, name: str, *, part: bool = False, exempt: tuple[str, ...] = ()) -> None:
         """Takes the pictures of a view, `build/screens/NAME-{wide,narrow}-{light,dark}.png`, and notes where it scrolls
         sideways, and the serious and critical violations of WCAG that axe finds outside of what matches a selector of `exempt`.
-        Of a `part` of a view, such as a dialog, there are pictures only where axe looks. The page is wide and in the context's
+        A `part` of a view, such as a dialog, is seen only where axe looks. The page is wide and in the context's
         scheme afterwards.
         """
         for (size, viewport), scheme in product(SIZES.items(), SCHEMES):
@@ -74,7 +74,7 @@ class Eyes:
             where = f"{name}, {size} and {scheme}"
             if (size, scheme) in AXED:
                 self.found += [f"{where}: {each}" for each in await violations(page, exempt)]
-        for size, viewport, text in TIGHT:
+        for size, viewport, text in () if part else TIGHT:
             await page.set_viewport_size(viewport)
             await page.evaluate("size => { document.documentElement.style.fontSize = size }", text)
             try:
