@@ -44,9 +44,9 @@ cluster: $(DEV) $(PAGES) ## Start PostgreSQL, Valkey and four workers on port 80
 demo: $(DEV) ## Let two WebRTC peers meet through a running server, told line by line
 	@exec $(PY) -m tests.acceptance.demo $(ARGS)
 
-# Two processes for each of two cores: about half of the time a test waits for a clock, or for another program.
+# One process more than two cores: about a third of the time a test waits for a clock or for another program. With four it took longer.
 test: $(DEV) $(PAGES) ## Run the tests (ARGS="-k pool" picks some)
-	@$(PY) -m pytest -n 4 --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n 3 --dist loadfile $(ARGS)
 
 soak: $(DEV) ## See that memory stays where it was while 200,000 events, 20,000 connections and what nobody should send pass (30 minutes)
 	@$(PY) -m tests.soak $(ARGS)
